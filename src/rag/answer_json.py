@@ -1,0 +1,66 @@
+"""Answers and passages as the JSON objects that the command line promises."""
+
+from typing import Any
+
+from rag.records import Answer, Citation, Passage
+
+
+def answer_object(answer: Answer, id: object = None) -> dict[str, Any]:
+    """One answer object; ``id`` is handed through from a batch."""
+    return {
+        "id": id,
+        "question": answer.question,
+        "standalone_question": answer.standalone_question,
+        "short_answer": answer.short_answer,
+        "answer": answer.text,
+        "refused": answer.refused,
+        "sentences": [
+            {"text": sentence.text, "verdict": sentence.verdict, "citations": list(sentence.citations)}
+            for sentence in answer.sentences
+        ],
+        "citations": [_citation_object(citation) for citation in answer.citations],
+        "retrieved": [
+            {
+                "document": passage.document.id,
+                "start": passage.start,
+                "end": passage.end,
+                "score": round(passage.score, 4),
+            }
+            for passage in answer.retrieved
+        ],
+        "seconds": {name: round(value, 4) for name, value in answer.seconds.items()},
+        "model": answer.model,
+        "generation": answer.generation,
+    }
+
+
+def passage_object(passage: Passage) -> dict[str, Any]:
+    """One search result."""
+    document = passage.document
+    return {
+        "document": document.id,
+        "title": document.title,
+        "path": document.path,
+        "url": document.url,
+        "publisher": document.publisher,
+        "published": document.published,
+        "start": passage.start,
+        "end": passage.end,
+        "score": round(passage.score, 4),
+        "text": passage.text,
+    }
+
+
+def _citation_object(citation: Citation) -> dict[str, Any]:
+    return {
+        "number": citation.number,
+        "document": citation.document,
+        "title": citation.title,
+        "path": citation.path,
+        "url": citation.url,
+        "publisher": citation.publisher,
+        "published": citation.published,
+        "start": citation.start,
+        "end": citation.end,
+        "quote": citation.quote,
+    }

@@ -1,0 +1,234 @@
+"""The answering flow: question and history → evidence → sources → checked sentences → answer.
+
+The sources are settled before the first word is written. Whatever writes, each sentence is checked against
+them, and where it is not carried the evidence itself is quoted instead.
+"""
+
+import re
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+
+from rag.checking import check_sentence
+from rag.citations import number_citations, with_markers
+from rag.errors import ModelError, UsageError
+from rag.followups import candidates
+from rag.picking import Picked, Picker
+from rag.prompts import answer_messages, refusal
+from rag.records import (
+    Answer,
+    AnswerEvent,
+    AnswerReady,
+    AnswerSentence,
+    Citation,
+    Evidence,
+    SentenceReady,
+    SourcesReady,
+    Turn,
+)
+from rag.retrieval import Snapshot
+from rag.sentences import split_sentences
+from rag.settings import Mode, Settings
+from rag.writer import Writer
+
+MAX_QUESTION = 2_000
+"""Characters. Longer input is a document, not a question."""
+_MAX_WRITTEN_TOKENS = 80
+_FOLLOWUP_PASSAGES = 3
+"""Passages looked at for each reading of a follow-up question before one is chosen."""
+_SECOND_BEST = 0.6
+"""A further sentence is shown only if it is at least this likely, compared with the best one, to answer."""
+
+_MARKER = re.compile(r"\s*\[\d[\d, ]*\]")
+
+
+class Answerer:
+    """Answers questions from one snapshot at a time.
+
+    Args:
+        snapshot: gives the index to answer from; called once for each question.
+        picker: finds the evidence.
+        writer: gives the language model; called only in ``write`` mode, so that ``quote`` never loads it.
+        settings: thresholds and sizes.
+    """
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        picker: Picker,
+        writer: Callable[[], Writer],
+        settings: Settings,
+    ) -> None:
+        self._snapshot = snapshot
+        self._picker = picker
+        self._writer = writer
+        self._settings = settings
+
+    def answer(self, question: str, history: Sequence[Turn] = (), mode: Mode | None = None) -> Answer:
+        """The finished answer; see ``ask``."""
+        for event in self.ask(question, history, mode):
+            if isinstance(event, AnswerReady):
+                return event.answer
+        raise AssertionError("ask always ends with AnswerReady")
+
+    def ask(self, question: str, history: Sequence[Turn] = (), mode: Mode | None = None) -> Iterator[AnswerEvent]:
+        """Answer in steps: ``SourcesReady``, then each checked sentence, then ``AnswerReady``.
+
+        Closing the iterator stops the writer.
+
+        Raises:
+            UsageError: the question is empty or longer than 2,000 characters.
+            IndexUnusableError: there is no usable index, or another model built it.
+            ModelError: a model is missing. A writer that fails on the way is replaced by quotes.
+        """
+        began = time.perf_counter()
+        question = check_question(question)
+        mode = mode or self._settings.mode
+        snapshot = self._snapshot()
+        picked, retrieve_seconds, evidence_seconds = self._pick(snapshot, question, history)
+        refused = picked.confidence < self._settings.refuse_below
+        chosen = () if refused else choose(picked, self._settings)
+        citations = number_citations(chosen)
+        yield SourcesReady(picked.question, citations, picked.passages)
+
+        sentences: list[AnswerSentence] = []
+        first: float | None = None
+        model = "" if refused else "quote"
+        if not refused:
+            if mode == "write":
+                model = self._writer().name
+                steps = self._write(picked.question, chosen, citations)
+            else:
+                steps = _quote(citations)
+            with closing(steps):
+                for sentence in steps:
+                    first = first or time.perf_counter() - began
+                    sentences.append(sentence)
+                    yield SentenceReady(sentence)
+        used = {number for sentence in sentences for number in sentence.citations}
+        total = time.perf_counter() - began
+        best = chosen[0] if chosen else None
+        yield AnswerReady(
+            Answer(
+                question=question,
+                standalone_question=picked.question,
+                short_answer=best.document.text[slice(*best.answer)] if best and best.answer else None,
+                refused=refused,
+                text=refusal(picked.missing_words) if refused else with_markers(sentences),
+                sentences=tuple(sentences),
+                citations=tuple(citation for citation in citations if citation.number in used),
+                retrieved=picked.passages,
+                seconds={
+                    "retrieve": retrieve_seconds,
+                    "evidence": evidence_seconds,
+                    "first_token": first if first is not None else total,
+                    "total": total,
+                },
+                model=model,
+                generation=snapshot.name,
+            )
+        )
+
+    def _pick(self, snapshot: Snapshot, question: str, history: Sequence[Turn]) -> tuple[Picked, float, float]:
+        """Choose the reading of the question that the articles answer best, then look closely at that one.
+
+        Returns the picked evidence and the seconds spent on choosing and on picking.
+        """
+        began = time.perf_counter()
+        readings = candidates(question, history)
+        if len(readings) > 1:
+            tried = [self._picker.pick(snapshot, reading, _FOLLOWUP_PASSAGES) for reading in readings]
+            standalone = max(tried, key=lambda picked: picked.confidence).question
+        else:
+            standalone = readings[0]
+        chosen = time.perf_counter()
+        picked = self._picker.pick(snapshot, standalone, self._settings.passages)
+        return picked, chosen - began, time.perf_counter() - chosen
+
+    def _write(
+        self, question: str, chosen: Sequence[Evidence], citations: Sequence[Citation]
+    ) -> Generator[AnswerSentence]:
+        """Let the writer word the evidence; show what is carried, quote where it is not."""
+        evidence = [item.text for item in chosen]
+        titles = [item.document.title for item in chosen]
+        answer = chosen[0].document.text[slice(*chosen[0].answer)] if chosen[0].answer else ""
+        shown: list[AnswerSentence] = []
+        words = 0
+        try:
+            for text in self._written_sentences(question, evidence):
+                check = check_sentence(text, evidence, titles, question)
+                if check is None:
+                    break  # a small model that has left its sources does not come back to them
+                if not shown and answer and answer.lower() not in text.lower():
+                    break  # true, but beside the point: the quote answers better
+                sentence = AnswerSentence(text, check.verdict, (citations[check.evidence].number,))
+                words += len(text.split())
+                if any(sentence.citations == before.citations for before in shown):
+                    continue  # the second wording of the same evidence adds nothing
+                if shown and words > self._settings.answer_words:
+                    return
+                shown.append(sentence)
+                yield sentence
+        except ModelError:
+            pass  # the evidence below answers without the writer
+        if not shown:
+            yield from _quote(citations)
+
+    def _written_sentences(self, question: str, evidence: Sequence[str]) -> Iterator[str]:
+        """The writer's sentences, each as soon as it is complete."""
+        messages = answer_messages(question, evidence)
+        text = ""
+        stream = self._writer().write(messages, _MAX_WRITTEN_TOKENS, self._settings.writer_timeout)
+        given = 0
+        with closing(stream):
+            for piece in stream:
+                text += piece
+                complete = split_sentences(text)[:-1]
+                for sentence in complete[given:]:
+                    yield _clean(text[sentence.start : sentence.end])
+                given = max(given, len(complete))
+        for sentence in split_sentences(text)[given:]:
+            cleaned = _clean(text[sentence.start : sentence.end])
+            if cleaned[-1:] in tuple('.!?"”'):  # the last one may have been cut off by the token limit
+                yield cleaned
+
+
+def choose(picked: Picked, settings: Settings) -> tuple[Evidence, ...]:
+    """The sentences of an answer: the best one, and others nearly as likely, within the length of an answer."""
+    best, *others = picked.evidence
+    chosen = [best]
+    words = len(best.text.split())
+    for item in others[: 2 * settings.sources]:
+        if len(chosen) == settings.sources or item.score < max(settings.refuse_below, _SECOND_BEST * best.score):
+            break
+        length = len(item.text.split())
+        if words + length <= settings.answer_words and item.text not in [before.text for before in chosen]:
+            chosen.append(item)
+            words += length
+    return tuple(chosen)
+
+
+def _quote(citations: Sequence[Citation]) -> Generator[AnswerSentence]:
+    for citation in citations:
+        yield AnswerSentence(citation.quote, "quoted", (citation.number,))
+
+
+def check_question(question: str) -> str:
+    """The question without control characters and needless space.
+
+    Raises:
+        UsageError: it is empty or too long.
+    """
+    if len(question) > MAX_QUESTION:
+        problem = f"The question has {len(question):,} characters; the limit is {MAX_QUESTION:,}"
+        raise UsageError(problem, "Ask a shorter one, or put the text into the corpus and ask about it.")
+    # Lone surrogates and control characters reach us through JSON and terminals; no model can read them.
+    cleaned = "".join(char if char.isprintable() else " " for char in question)
+    cleaned = " ".join(cleaned.encode("utf-8", "ignore").decode().split())
+    if not any(char.isalnum() for char in cleaned):
+        raise UsageError("The question is empty", "Ask something like: When was Salyut 1 launched?")
+    return cleaned
+
+
+def _clean(text: str) -> str:
+    return " ".join(_MARKER.sub("", text).split())

@@ -1,0 +1,132 @@
+"""Settings → real objects. The one place that picks implementations."""
+
+import importlib.metadata
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from rag import __version__, generations, models
+from rag.answering import Answerer
+from rag.embedding import Embedder, OnnxEmbedder, TorchEmbedder
+from rag.errors import UsageError
+from rag.indexing import IndexReport, Progress, build_index
+from rag.models import file_sha256
+from rag.picking import Picker
+from rag.reader import OnnxReader, Reader
+from rag.records import Document
+from rag.retrieval import Snapshot
+from rag.settings import Settings, usable_cores
+from rag.writer import LlamaCppWriter, Writer
+
+
+class Assembly:
+    """The parts of one program run, each made when it is first needed and then kept.
+
+    Making a part raises ``ModelError`` or ``IndexUnusableError`` as that part says.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._snapshot: Snapshot | None = None
+        self._lock = threading.RLock()
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        settings = self.settings
+        if settings.embedding_model:
+            folder = Path(settings.embedding_model)
+            name = folder.name
+        else:
+            folder, name = models.EMBEDDING.path.parent, models.EMBEDDING.name
+        threads = usable_cores(settings)
+        if settings.embedding_runtime == "torch":
+            return TorchEmbedder(folder, name, threads)
+        return OnnxEmbedder(folder, name, cache_folder(), threads)
+
+    @cached_property
+    def reader(self) -> Reader:
+        return OnnxReader(models.reader_folder(), usable_cores(self.settings))
+
+    @cached_property
+    def writer(self) -> Writer:
+        path = Path(self.settings.writer_model) if self.settings.writer_model else models.WRITER.path
+        name = path.stem if self.settings.writer_model else models.WRITER.name
+        return LlamaCppWriter(path, name, usable_cores(self.settings))
+
+    @cached_property
+    def answerer(self) -> Answerer:
+        return Answerer(self.snapshot, Picker(self.embedder, self.reader), self._get_writer, self.settings)
+
+    def snapshot(self) -> Snapshot:
+        """The current generation, opened anew only when ``CURRENT`` names another one."""
+        with self._lock:
+            if self._snapshot is None or generations.current(self.settings.index).name != self._snapshot.name:
+                self._snapshot = Snapshot(self.settings.index)
+            return self._snapshot
+
+    def document(self, name: str) -> Document:
+        """A stored document by its id or path.
+
+        Raises:
+            UsageError: there is no such document.
+        """
+        document = self.snapshot().store.document(name)
+        if document is None:
+            raise UsageError(f"There is no document {name!r} in the index", "`rag search` shows ids and paths.")
+        return document
+
+    def facts(self) -> dict[str, Any]:
+        """Versions, models and the index, every hash recomputed.
+
+        Raises:
+            ModelError: a model is missing or damaged.
+            IndexUnusableError: the index is missing or damaged.
+        """
+        for model in (models.EMBEDDING, models.WRITER):
+            model.verify()
+        generation = generations.current(self.settings.index)
+        generations.verify(generation)
+        manifest = generation.manifest
+        packages = ("torch", "sentence-transformers", "onnxruntime", "faiss-cpu", "xllamacpp", "gradio")
+        return {
+            "version": __version__,
+            "mode": self.settings.mode,
+            "index": {
+                "folder": str(self.settings.index),
+                "generation": generation.name,
+                "created": manifest.created,
+                "documents": manifest.documents,
+                "chunks": manifest.chunks,
+                "sentences": manifest.sentences,
+                "skipped": len(manifest.skipped),
+                "sha256": {name: file["sha256"] for name, file in manifest.files.items()},
+            },
+            "embedding": {"model": self.embedder.name, "sha256": self.embedder.sha256},
+            "reader": {"sha256": file_sha256(models.reader_folder() / "reader.onnx")},
+            "writer": {"model": models.WRITER.name, "sha256": models.WRITER.sha256},
+            "packages": {name: importlib.metadata.version(name) for name in packages},
+        }
+
+    def build_index(self, *, rebuild: bool, progress: Progress) -> IndexReport:
+        """Bring the index up to date; see ``indexing.build_index``."""
+        return build_index(
+            self.settings.corpus,
+            self.settings.index,
+            self.embedder,
+            chunk_tokens=self.settings.chunk_tokens,
+            max_file_bytes=self.settings.max_file_bytes,
+            rebuild=rebuild,
+            progress=progress,
+        )
+
+    def _get_writer(self) -> Writer:
+        with self._lock:
+            return self.writer
+
+
+def cache_folder() -> Path:
+    """Where exported models are kept between runs."""
+    return platformdirs.user_cache_path("ask-the-articles") / "models"

@@ -1,0 +1,353 @@
+"""The command line: ``rag index | ask | search | show | eval | serve | info``.
+
+Exit status 0: done; 1: a clear error in one line on stderr; 2: wrong usage.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rag import __version__
+from rag.errors import RagError, UsageError
+from rag.settings import Settings, load_settings
+
+_EXAMPLES = """\
+examples:
+  rag index                                  read corpus/, embed what changed, write index/
+  rag ask "When was Salyut 1 launched?"      one cited answer
+  rag ask --batch questions.jsonl > answers.jsonl
+  rag search "crew exchange" -k 3            the passages alone
+  rag serve                                  the chat on http://127.0.0.1:7860
+
+Settings are read from rag.toml in the working directory, if there is one."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        settings = load_settings(
+            options.settings,
+            **{name: getattr(options, name, None) for name in ("corpus", "index", "mode", "host", "port")},
+        )
+        status: int = options.run(options, settings)
+        sys.stdout.flush()
+        return status
+    except RagError as error:
+        print(f"rag: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("rag: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output is gone, as after `rag show … | head`. Keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def entry_point() -> NoReturn:
+    """The console script."""
+    sys.exit(main())
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line, as all others here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"rag: {message}. See `{self.prog} --help`.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="rag",
+        description="Ask your own articles. Every sentence of an answer is carried by an exact quote, or it is not shown.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rag {__version__}")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="settings file (default: rag.toml, if there)")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace, Settings], int], summary: str, more: str) -> _Parser:
+        added = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}. {more}",
+        )
+        added.set_defaults(run=run)
+        added.add_argument("--index", type=Path, metavar="DIR", help="folder of the index (default: index)")
+        return added
+
+    index = command(
+        "index",
+        _index,
+        "build the index, or bring it up to date",
+        "Only new and changed articles are embedded. The new index replaces the old one at the very end, in one step; "
+        "an interrupted run changes nothing.",
+    )
+    index.add_argument("--corpus", type=Path, metavar="DIR", help="folder of .txt and .md articles (default: corpus)")
+    index.add_argument("--rebuild", action="store_true", help="embed every article anew")
+    index.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+    ask = command(
+        "ask",
+        _ask,
+        "answer a question with cited sentences",
+        "When the articles do not say, the answer says so and lists the nearest passages.",
+    )
+    ask.add_argument("question", nargs="?", metavar="QUESTION")
+    ask.add_argument("--batch", metavar="FILE.jsonl", help=_BATCH_HELP)
+    ask.add_argument("--mode", choices=("quote", "write"), help="quote the evidence, or let the small model word it")
+    ask.add_argument("--json", action="store_true", help="print the answer as a JSON object")
+
+    search = command("search", _search, "find passages", "Vectors and BM25 fused; nothing is written or judged.")
+    search.add_argument("query", nargs="?", metavar="QUERY")
+    search.add_argument("-k", type=_positive, default=5, metavar="N", help="how many passages (default: 5)")
+    search.add_argument("--batch", metavar="FILE.jsonl", help='lines of {"id": …, "query": "…"}; "-" reads stdin')
+    search.add_argument("--json", action="store_true", help="print the passages as a JSON object")
+
+    show = command(
+        "show", _show, "print the stored text of an article, exactly", "Its offsets are those of the citations."
+    )
+    show.add_argument("document", metavar="DOCUMENT_ID", help="id as in citations, or the path in the corpus")
+
+    evaluate = command(
+        "eval",
+        _eval,
+        "ask gold questions and report the shares right, cited and refused",
+        'A question without "answers" is one that the articles do not answer.',
+    )
+    evaluate.add_argument(
+        "--questions",
+        type=Path,
+        metavar="FILE",
+        default=Path("tests/gold/questions.jsonl"),
+        help='lines of {"id", "question", "answers", "history"?} (default: tests/gold/questions.jsonl)',
+    )
+    evaluate.add_argument("--mode", choices=("quote", "write"), help="as for ask")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as a JSON object")
+    evaluate.add_argument("--out", type=Path, metavar="DIR", help="also write figures.json and outcomes.jsonl there")
+
+    serve = command(
+        "serve",
+        _serve,
+        "open the web chat",
+        "Builds the index first where there is none. Only this machine can reach it unless --host says otherwise.",
+    )
+    serve.add_argument("--corpus", type=Path, metavar="DIR", help="folder of articles (default: corpus)")
+    serve.add_argument("--host", metavar="H", help="address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--port", type=_positive, metavar="P", help="port to listen on (default: 7860)")
+    serve.add_argument("--open", action="store_true", help="open the page in a browser")
+
+    info = command(
+        "info",
+        _info,
+        "show index, models, versions and hashes",
+        "Every hash is recomputed; a damaged file is an error.",
+    )
+    info.add_argument("--json", action="store_true", help="print a JSON object")
+    return parser
+
+
+_BATCH_HELP = (
+    'lines of {"id": …, "question": "…", "history": [{"role", "content"}]}; one answer a line; "-" reads stdin'
+)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+def _index(options: argparse.Namespace, settings: Settings) -> int:
+    from rag.assembly import Assembly
+    from rag.terminal import index_progress, index_summary
+
+    with index_progress() as progress:
+        report = Assembly(settings).build_index(rebuild=options.rebuild, progress=progress)
+    manifest = report.generation.manifest
+    if options.json:
+        _print_json(
+            {
+                "generation": report.generation.name,
+                "changed": report.changed,
+                "documents": manifest.documents,
+                "chunks": manifest.chunks,
+                "sentences": manifest.sentences,
+                "embedded_documents": report.embedded_documents,
+                "reused_documents": report.reused_documents,
+                "removed_documents": report.removed_documents,
+                "seconds": round(report.seconds, 3),
+                "chunks_per_second": round(report.embedded_chunks / report.seconds, 1),
+                "skipped": manifest.skipped,
+            }
+        )
+    else:
+        print(index_summary(report))
+    return 0
+
+
+def _ask(options: argparse.Namespace, settings: Settings) -> int:
+    from rag.answer_json import answer_object
+    from rag.assembly import Assembly
+    from rag.records import Turn
+    from rag.terminal import answer_text
+
+    if options.batch is None:
+        answer = Assembly(settings).answerer.answer(_one(options.question, "question", "ask"))
+        if options.json:
+            _print_json(answer_object(answer))
+        else:
+            print(answer_text(answer))
+        return 0
+    if options.question is not None:
+        raise UsageError("Both a question and --batch were given", "Give one of them.")
+    rows = list(_batch(options.batch, "question"))
+    answerer = Assembly(settings).answerer
+    for row in rows:
+        history = [Turn(turn["role"], turn["content"]) for turn in row.get("history") or ()]
+        answer = answerer.answer(row["question"], history)
+        print(json.dumps(answer_object(answer, row.get("id")), ensure_ascii=False), flush=True)
+    return 0
+
+
+def _search(options: argparse.Namespace, settings: Settings) -> int:
+    from rag.answer_json import passage_object
+    from rag.assembly import Assembly
+    from rag.retrieval import retrieve
+    from rag.terminal import passages_text
+
+    batch = options.batch is not None
+    if batch and options.query is not None:
+        raise UsageError("Both a query and --batch were given", "Give one of them.")
+    rows = list(_batch(options.batch, "query")) if batch else [{"query": _one(options.query, "query", "search")}]
+    assembly = Assembly(settings)
+    snapshot = assembly.snapshot()
+    for row in rows:
+        found = retrieve(snapshot, assembly.embedder, row["query"], options.k)
+        result = {"id": row.get("id"), "query": row["query"], "results": [passage_object(item) for item in found]}
+        if batch:
+            print(json.dumps(result, ensure_ascii=False), flush=True)
+        elif options.json:
+            _print_json(result)
+        else:
+            print(passages_text(found))
+    return 0
+
+
+def _show(options: argparse.Namespace, settings: Settings) -> int:
+    from rag.assembly import Assembly
+
+    document = Assembly(settings).document(options.document)
+    # Written as bytes: print would translate line ends on some systems, and quotes are exact to the character.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(document.text.encode())
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _eval(options: argparse.Namespace, settings: Settings) -> int:
+    from rag.assembly import Assembly
+    from rag.evaluation import evaluate, read_gold
+    from rag.terminal import counting, evaluation_text
+
+    questions = read_gold(options.questions)
+    assembly = Assembly(settings)
+    store = assembly.snapshot().store
+    with counting("Asking") as progress:
+        evaluation = evaluate(assembly.answerer, store, questions, settings.mode, progress)
+    if options.out:
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+            (options.out / "figures.json").write_text(json.dumps(evaluation.figures(), indent=1) + "\n", "utf-8")
+            lines = (json.dumps(outcome.as_object(), ensure_ascii=False) + "\n" for outcome in evaluation.outcomes)
+            (options.out / "outcomes.jsonl").write_text("".join(lines), "utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"Cannot write to {options.out}: {error.strerror}", "Name another folder with --out."
+            ) from error
+    if options.json:
+        _print_json(evaluation.figures())
+    else:
+        print(evaluation_text(evaluation))
+    return 0
+
+
+def _serve(options: argparse.Namespace, settings: Settings) -> int:
+    from rag.chat import serve
+    from rag.chat.local import LocalEngine
+
+    serve(LocalEngine(settings), settings, open_browser=options.open)
+    return 0
+
+
+def _info(options: argparse.Namespace, settings: Settings) -> int:
+    from rag.assembly import Assembly
+    from rag.terminal import info_text
+
+    facts = Assembly(settings).facts()
+    if options.json:
+        _print_json(facts)
+    else:
+        print(info_text(facts))
+    return 0
+
+
+def _one(text: str | None, what: str, command: str) -> str:
+    if text is None:
+        raise UsageError(f"No {what} was given", f'Write: rag {command} "…", or give --batch FILE.jsonl.')
+    return text
+
+
+def _batch(name: str, key: str) -> Iterator[dict[str, Any]]:
+    """All lines of a batch, checked before the first one is answered.
+
+    Raises:
+        UsageError: the file cannot be read, or a line is not as it must be.
+    """
+    try:
+        text = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        lines = text.decode("utf-8-sig").split("\n")
+    except OSError as error:
+        raise UsageError(f"Cannot read the batch {name}: {error.strerror}", "Check its name.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The batch {name} is not UTF-8 text", "Save it as UTF-8.") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        problem = _batch_problem(line, key)
+        if problem:
+            raise UsageError(f"{name}, line {number}: {problem}", f'Write each line as {{"id": …, "{key}": "…"}}.')
+        yield json.loads(line)
+
+
+def _batch_problem(line: str, key: str) -> str | None:
+    from rag.answering import check_question
+
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return "not JSON"
+    if not isinstance(row, dict) or not isinstance(row.get(key), str):
+        return f"no {key!r} that is a string"
+    try:
+        check_question(row[key])
+    except UsageError as error:
+        return error.problem
+    history = row.get("history") or []
+    fine = isinstance(history, list) and all(
+        isinstance(turn, dict) and turn.get("role") in ("user", "assistant") and isinstance(turn.get("content"), str)
+        for turn in history
+    )
+    return None if fine else "its history is not a list of user and assistant turns"
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))

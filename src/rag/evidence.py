@@ -1,0 +1,244 @@
+"""Which sentences answer a question, and how likely: a small calibrated model over transparent features.
+
+Cosine similarity alone puts the right sentence first about 6 times in 10 among two thousand paragraphs.
+Counting as well how much of the question (weighted by rarity) the sentence and its passage cover, whether
+the question's names and numbers occur at all, and whether the sentence holds the kind of thing that was
+asked for (a date, a person, a number) does better, and gives a probability that a refusal can rest on.
+The weights are fitted by logistic regression in ``training/fit_evidence.py``.
+"""
+
+import itertools
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.wording import FUNCTION_WORDS, MONTHS, NUMBER_WORDS, content_stems, names, numbers, stem, stems, tokens
+
+Features = npt.NDArray[np.float64]
+
+FEATURES = (
+    "cosine",
+    "passage_cosine",
+    "passage_best_cosine",
+    "passage_bm25",
+    "behind_best_passage",
+    "covered_by_sentence",
+    "covered_by_neighbourhood",
+    "covered_by_passage",
+    "rarest_word_in_sentence",
+    "rarest_word_in_passage",
+    "pairs_in_sentence",
+    "names_missing",
+    "numbers_missing",
+    "kind_found",
+    "kind_missing",
+    "news",
+    "length",
+    "short",
+    "answer_mass",
+    "answer_margin",
+    "answer_behind_best",
+    "answer_likely",
+)
+
+_KINDS = (
+    ("date", re.compile(r"\b(?:when|(?:what|which|whose)(?: \w+)? (?:year|date|day|month|century|decade))\b")),
+    ("number", re.compile(r"\bhow (?:many|much|long|far|fast|old|tall|large|big|heavy|high|deep|often|wide|soon)\b")),
+    ("number", re.compile(r"\bwhat (?:\w+ )?(?:percentage|percent|number|share|proportion|price|cost|mass|weight)\b")),
+    ("person", re.compile(r"\bwho(?:m|se)?\b")),
+    (
+        "place",
+        re.compile(r"\bwhere\b|\b(?:what|which)(?: \w+)? (?:country|countries|city|state|nation|nations|place)\b"),
+    ),
+)
+_BM25_MOST = 2.2
+"""The most a word can add to BM25 is (k1 + 1) times its weight, with SQLite's k1 = 1.2."""
+_YEAR = re.compile(r"\b(?:1\d{3}|20\d{2})s?\b")
+_REASON = re.compile(
+    r"\b(?:because|since|due|owing|so that|in order to|as a result|reason|led to|caused|therefore|to \w+)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionWords:
+    """What of a question is compared with sentences; made once for each question."""
+
+    stems: tuple[str, ...]
+    """Distinct content stems, in order."""
+    weights: tuple[float, ...]
+    """Inverse document frequency of each stem."""
+    pairs: frozenset[tuple[str, str]]
+    name_stems: frozenset[str]
+    numbers: frozenset[str]
+    kind: str
+
+    @classmethod
+    def of(cls, question: str, chunks_with: Mapping[str, int], chunks: int) -> "QuestionWords":
+        """Analyse a question against a collection of ``chunks`` chunks.
+
+        Args:
+            question: standalone.
+            chunks_with: in how many chunks each stem occurs; an absent stem occurs in none.
+            chunks: size of the collection.
+        """
+        unique = tuple(dict.fromkeys(content_stems(question)))
+        weights = tuple(inverse_document_frequency(chunks_with.get(word, 0), chunks) for word in unique)
+        ordered = content_stems(question)
+        return cls(
+            stems=unique,
+            weights=weights,
+            pairs=frozenset(itertools.pairwise(ordered)),
+            name_stems=frozenset(stem(name.lower()) for name in names(question)),
+            numbers=frozenset(numbers(question)),
+            kind=kind_of(question),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PassageScores:
+    """How a retriever rated a passage."""
+
+    cosine: float
+    """Of question and chunk vectors."""
+    best_sentence_cosine: float
+    """Of the question and the nearest sentence of the chunk."""
+    bm25: float
+    """Not scaled; 0 where no word matches."""
+    behind_best: float
+    """Fused score of the best passage minus this one's."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceReading:
+    """What the reader found, seen from one sentence."""
+
+    mass: float
+    """Probability that the answer starts in this sentence."""
+    margin: float
+    """Of the passage: logit of its best span minus the logit of "not here"."""
+    behind_best: float
+    """Margin of the best passage minus this passage's."""
+
+
+def inverse_document_frequency(containing: int, total: int) -> float:
+    """Rarity of a word in BM25's smoothed form (Robertson and Zaragoza 2009), never negative."""
+    return math.log(1.0 + (total - containing + 0.5) / (containing + 0.5))
+
+
+def kind_of(question: str) -> str:
+    """What kind of thing is asked for: ``date``, ``number``, ``person``, ``place``, ``reason`` or ``""``."""
+    lowered = question.lower()
+    for kind, pattern in _KINDS:
+        if pattern.search(lowered):
+            return kind
+    return "reason" if re.search(r"\bwhy\b", lowered) else ""
+
+
+def features(
+    question: QuestionWords,
+    sentence: str,
+    before: str,
+    passage: str,
+    cosine: float,
+    scores: PassageScores,
+    reading: SentenceReading,
+) -> Features:
+    """The model's view of one candidate sentence: the values named in ``FEATURES``.
+
+    Args:
+        question: analysed.
+        sentence: the candidate.
+        before: the sentence before it, which often names what a pronoun stands for, or ``""``.
+        passage: title and text of the chunk it stands in.
+        cosine: of question and sentence vectors.
+        scores: of the passage.
+        reading: what the reader found.
+    """
+    ordered = content_stems(sentence)
+    in_sentence = frozenset(ordered)
+    in_neighbourhood = in_sentence | frozenset(content_stems(before))
+    in_passage = frozenset(stems(passage))
+    asked = frozenset(question.stems)
+    found = kind_found(question, sentence)
+    length = len(tokens(sentence))
+    rarest = max(zip(question.weights, question.stems, strict=True), default=(0.0, ""))[1]
+    missing_names = question.name_stems - in_passage
+    missing_numbers = question.numbers - frozenset(numbers(passage))
+    return np.array(
+        [
+            cosine,
+            scores.cosine,
+            scores.best_sentence_cosine,
+            scores.bm25 / (_BM25_MOST * sum(question.weights) or 1.0),
+            scores.behind_best,
+            _covered(question, in_sentence),
+            _covered(question, in_neighbourhood),
+            _covered(question, in_passage),
+            rarest in in_sentence,
+            rarest in in_passage,
+            _share(question.pairs, frozenset(itertools.pairwise(ordered))),
+            len(missing_names) / max(1, len(question.name_stems)),
+            len(missing_numbers) / max(1, len(question.numbers)),
+            found is True,
+            found is False,
+            min(len(in_sentence - asked), 12) / 12,
+            math.log(1 + length) / 4,
+            length < 8,
+            reading.mass,
+            math.tanh(reading.margin / 6),
+            math.tanh(reading.behind_best / 6),
+            reading.mass / (1.0 + math.exp(-max(-30.0, reading.margin))),
+        ],
+        np.float64,
+    )
+
+
+def kind_found(question: QuestionWords, sentence: str) -> bool | None:
+    """Whether the sentence holds something new of the kind asked for; ``None`` when no kind is asked for."""
+    if question.kind == "date":
+        has_month = any(token.lower() in MONTHS and token[0].isupper() for token in tokens(sentence))
+        years = {year.rstrip("s") for year in _YEAR.findall(sentence)} - question.numbers
+        return has_month or bool(years)
+    if question.kind == "number":
+        new = set(numbers(sentence)) - question.numbers
+        return bool(new) or any(token.lower() in NUMBER_WORDS for token in tokens(sentence))
+    if question.kind in ("person", "place"):
+        mentioned = [
+            token
+            for token in tokens(sentence)[1:]
+            if token[0].isupper() and token.lower() not in FUNCTION_WORDS and token.lower() not in MONTHS
+        ]
+        return any(stem(token.lower()) not in question.stems for token in mentioned)
+    if question.kind == "reason":
+        return bool(_REASON.search(sentence.lower()))
+    return None
+
+
+def probability(candidates: Features) -> npt.NDArray[np.float64]:
+    """Estimated probability that each candidate (a row of features) answers the question."""
+    weights, bias = _weights()
+    result: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-(candidates @ weights + bias)))
+    return result
+
+
+@lru_cache(maxsize=1)
+def _weights() -> tuple[Features, float]:
+    fitted = json.loads(resources.files("rag").joinpath("evidence.json").read_text("utf-8"))
+    return np.array([fitted["weights"][name] for name in FEATURES]), float(fitted["bias"])
+
+
+def _covered(question: QuestionWords, present: frozenset[str]) -> float:
+    total = sum(question.weights)
+    hit = sum(weight for word, weight in zip(question.stems, question.weights, strict=True) if word in present)
+    return hit / total if total else 0.0
+
+
+def _share(wanted: frozenset[tuple[str, str]], present: frozenset[tuple[str, str]]) -> float:
+    return len(wanted & present) / len(wanted) if wanted else 0.0

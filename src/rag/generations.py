@@ -1,0 +1,227 @@
+"""Generations of an index on disk: immutable folders, one of which ``CURRENT`` names.
+
+    index/
+        LOCK                 held by the one process that builds
+        CURRENT              "gen-000007 <sha256 of its manifest>"
+        gen-000007/          chunks.faiss  sentences.faiss  store.sqlite  manifest.json
+
+A new generation is written beside the others under a temporary name, synced, verified by reading it
+back, renamed, and made current by one atomic replace. A reader that holds the old one keeps it.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from rag.errors import IndexCorruptError, IndexingError, IndexLockedError, IndexMismatchError, IndexMissingError
+from rag.models import file_sha256
+
+FORMAT = 1
+FILES = ("chunks.faiss", "sentences.faiss", "store.sqlite")
+_REBUILD = "Rebuild it with `rag index --rebuild`."
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a generation was built from and what it holds."""
+
+    embedding_model: str
+    embedding_sha256: str
+    dimension: int
+    chunk_tokens: int
+    splitter: str
+    documents: int
+    chunks: int
+    sentences: int
+    skipped: list[dict[str, str]]
+    fingerprints: dict[str, str]
+    """Path → sha256 of every indexed file."""
+    versions: dict[str, str]
+    created: str
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name → size and sha256 of every file of the generation."""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A published folder and its manifest."""
+
+    name: str
+    folder: Path
+    manifest: Manifest
+
+
+@contextlib.contextmanager
+def building(index: Path) -> Iterator[Path]:
+    """Hold the index's lock and give a fresh folder to build in; it is removed unless it was published.
+
+    Raises:
+        IndexLockedError: another process is building.
+        IndexingError: the folder cannot be written.
+    """
+    try:
+        index.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(index / "LOCK")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise IndexLockedError(
+            f"Another run is indexing into {index}", "Wait for it to end, then try again."
+        ) from error
+    except OSError as error:
+        raise IndexingError(
+            f"Cannot write the index folder {index}: {error.strerror}", "Choose another --index."
+        ) from error
+    try:
+        _remove_leftovers(index)
+        folder = index / f"{_next_name(index)}.tmp"
+        folder.mkdir()
+        yield folder
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise IndexingError(f"Writing the index failed: {reason}", "The index in use is unchanged.") from error
+    finally:
+        # The lock's file stays: removing it would let two processes hold two locks.
+        _remove_leftovers(index)
+        lock.release()
+
+
+def publish(folder: Path, manifest: Manifest) -> Generation:
+    """Seal the files in ``folder``, read them back, and make them the current generation.
+
+    Raises:
+        IndexCorruptError: what was read back is not what was written.
+        OSError: writing failed; nothing has changed.
+    """
+    index = folder.parent
+    files = {}
+    for name in FILES:
+        _sync(folder / name)
+        files[name] = {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)}
+    sealed = asdict(manifest) | {"files": files}
+    content = json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    _write(folder / "manifest.json", content)
+    _sync(folder)
+    final = folder.with_suffix("")
+    folder.rename(final)
+    _sync(index)
+    generation = Generation(final.name, final, _parse_manifest(content, final))
+    verify(generation)
+    _write(index / "CURRENT.tmp", f"{final.name} {hashlib.sha256(content).hexdigest()}\n".encode())
+    (index / "CURRENT.tmp").replace(index / "CURRENT")
+    _sync(index)
+    return generation
+
+
+def current(index: Path) -> Generation:
+    """The generation in use, after cheap checks (manifest hash, sizes of all files).
+
+    Raises:
+        IndexMissingError: there is none.
+        IndexCorruptError: it is incomplete or damaged.
+        IndexMismatchError: another version of this program wrote it.
+    """
+    pointer = _pointer(index)
+    for _ in range(10):
+        try:
+            return _open(index, pointer)
+        except FileNotFoundError as error:
+            # It may have been replaced and removed since CURRENT was read. Only a moved pointer is worth a retry.
+            moved = _pointer(index)
+            if moved == pointer:
+                raise IndexCorruptError(f"{error.filename} is missing", _REBUILD) from error
+            pointer = moved
+    raise IndexCorruptError(f"{index} is replaced faster than it can be read", "Try again.")
+
+
+def verify(generation: Generation) -> None:
+    """Compare the hash of every file with the manifest.
+
+    Raises:
+        IndexCorruptError: one differs or is missing.
+    """
+    for name, expected in generation.manifest.files.items():
+        path = generation.folder / name
+        if not path.is_file() or file_sha256(path) != expected["sha256"]:
+            raise IndexCorruptError(f"{path} is damaged: its sha256 is not the manifest's", _REBUILD)
+
+
+def remove_old(index: Path, keep: int = 2) -> None:
+    """Delete all but the newest ``keep`` generations; the one before the current stays for its readers."""
+    names = sorted(path.name for path in index.glob("gen-??????") if path.is_dir())
+    live = _pointer(index)[0]
+    for name in names[:-keep]:
+        if name != live:
+            shutil.rmtree(index / name, ignore_errors=True)
+
+
+def _pointer(index: Path) -> tuple[str, str]:
+    try:
+        name, digest = (index / "CURRENT").read_text("ascii").split()
+    except FileNotFoundError as error:
+        problem = f"There is no index in {index}"
+        raise IndexMissingError(problem, "Build it with `rag index --corpus FOLDER`.") from error
+    except (OSError, ValueError) as error:
+        raise IndexCorruptError(f"{index / 'CURRENT'} cannot be read", _REBUILD) from error
+    if Path(name).name != name or not name.startswith("gen-"):
+        raise IndexCorruptError(f"{index / 'CURRENT'} names no generation", _REBUILD)
+    return name, digest
+
+
+def _open(index: Path, pointer: tuple[str, str]) -> Generation:
+    name, digest = pointer
+    folder = index / name
+    content = (folder / "manifest.json").read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise IndexCorruptError(f"{folder / 'manifest.json'} is damaged", _REBUILD)
+    manifest = _parse_manifest(content, folder)
+    for file, expected in manifest.files.items():
+        if (folder / file).stat().st_size != expected["bytes"]:
+            raise IndexCorruptError(f"{folder / file} is damaged: its size is not the manifest's", _REBUILD)
+    return Generation(name, folder, manifest)
+
+
+def _parse_manifest(content: bytes, folder: Path) -> Manifest:
+    try:
+        values = json.loads(content)
+        if values["format"] != FORMAT:
+            problem = f"{folder} has index format {values['format']}; this version reads format {FORMAT}"
+            raise IndexMismatchError(problem, _REBUILD)
+        return Manifest(**values)
+    except (ValueError, KeyError, TypeError) as error:
+        raise IndexCorruptError(f"{folder / 'manifest.json'} is not a manifest", _REBUILD) from error
+
+
+def _next_name(index: Path) -> str:
+    numbers = [int(path.name[4:10]) for path in index.glob("gen-??????*") if path.name[4:10].isdigit()]
+    return f"gen-{max(numbers, default=0) + 1:06d}"
+
+
+def _remove_leftovers(index: Path) -> None:
+    for path in index.glob("gen-??????.tmp"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():  # Windows cannot open folders, and does not need it
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,25 @@
+"""The last step of the set-up: ``python -m rag.prepare`` checks the models and exports the embedding model."""
+
+import sys
+
+from rag import models
+from rag.assembly import cache_folder
+from rag.embedding import exported_graph
+from rag.errors import RagError
+
+
+def main() -> int:
+    """Verify both packaged models and make what answering needs, so that the first question does not wait for it."""
+    try:
+        for model in (models.EMBEDDING, models.WRITER):
+            model.verify()
+            print(f"{model.name}: sha256 {model.sha256} verified")
+        exported_graph(models.EMBEDDING.path.parent, models.EMBEDDING.sha256, cache_folder())
+    except RagError as error:
+        print(f"rag: {error}", file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""The words of the project as plain, frozen records. No logic and no heavy import lives here.
+
+Every ``start`` and ``end`` is a half-open range of code points in the text of a document, so that
+``document.text[start:end]`` is the passage itself. Dates are ISO 8601 strings (``2021-06-18``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Verdict = Literal["quoted", "supported", "weak"]
+Role = Literal["user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One article: the decoded file, unchanged, and what is known about it."""
+
+    id: str
+    path: str
+    """Relative to the corpus folder, with forward slashes."""
+    text: str
+    body_start: int
+    """Where the article begins, behind any front matter."""
+    sha256: str
+    """Of the bytes of the file."""
+    title: str
+    publisher: str | None = None
+    author: str | None = None
+    published: str | None = None
+    url: str | None = None
+    language: str = "en"
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """A file of the corpus that was not indexed, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """The unit of evidence."""
+
+    start: int
+    end: int
+    citable: bool
+    """False for headings, bylines and other fragments: they help to find, but cannot be evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive sentences of one document that fit the embedding model."""
+
+    start: int
+    end: int
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A retrieved chunk with the document that it was cut from."""
+
+    chunk_id: int
+    document: Document
+    start: int
+    end: int
+    score: float
+    """Fused relevance, between 0 and 1; comparable within one search."""
+
+    @property
+    def text(self) -> str:
+        return self.document.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A sentence picked for a question."""
+
+    document: Document
+    start: int
+    end: int
+    score: float
+    """Estimated probability that the sentence answers the question."""
+    answer: tuple[int, int] | None = None
+    """Range of the short answer in the document, where the reader found it in this sentence."""
+
+    @property
+    def text(self) -> str:
+        return self.document.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A numbered pointer to an exact span: ``document.text[start:end] == quote``."""
+
+    number: int
+    document: str
+    title: str
+    path: str
+    url: str | None
+    publisher: str | None
+    published: str | None
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSentence:
+    """One shown sentence (without its markers), how it was checked and what carries it."""
+
+    text: str
+    verdict: Verdict
+    citations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of the conversation so far."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a question gets: checked sentences with citations, or a refusal."""
+
+    question: str
+    standalone_question: str
+    short_answer: str | None
+    refused: bool
+    text: str
+    """The shown sentences with their markers; the refusal's words when refused."""
+    sentences: tuple[AnswerSentence, ...]
+    citations: tuple[Citation, ...]
+    retrieved: tuple[Passage, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """``retrieve``, ``evidence``, ``first_token`` and ``total``, each from the start of its own step
+    but for the last two, which count from the question."""
+    model: str = ""
+    generation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesReady:
+    """Event: the evidence is picked; nothing is written yet. A refusal has no citations."""
+
+    standalone_question: str
+    citations: tuple[Citation, ...]
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceReady:
+    """Event: the next sentence has been written and has passed its check."""
+
+    sentence: AnswerSentence
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReady:
+    """Event: the answer is complete. Always the last one."""
+
+    answer: Answer
+
+
+AnswerEvent = SourcesReady | SentenceReady | AnswerReady

@@ -1,0 +1,133 @@
+"""Every choice a user can make, in one frozen record, read from ``rag.toml``. No behaviour."""
+
+import dataclasses
+import os
+import tomllib
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from rag.errors import SettingsError
+
+Mode = Literal["quote", "write"]
+Runtime = Literal["onnx", "torch"]
+
+FILE_NAME = "rag.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The defaults work offline after installation; ``rag.toml`` overrides any of them by name."""
+
+    corpus: Path = Path("corpus")
+    index: Path = Path("index")
+    # Models: "" means the one installed with the package.
+    embedding_model: str = ""
+    """Folder of a sentence-transformers model."""
+    embedding_runtime: Runtime = "onnx"
+    """``onnx`` runs on the CPU without importing torch; ``torch`` uses a GPU where there is one."""
+    writer_model: str = ""
+    """Path of a GGUF file."""
+    threads: int = 0
+    """Threads of the models; 0 means one for each usable core."""
+    # Indexing
+    chunk_tokens: int = 180
+    """Most tokens of a chunk without its title; title and chunk together never exceed the model's limit."""
+    max_file_bytes: int = 20_000_000
+    # Answering
+    mode: Mode = "write"
+    """``quote`` shows the evidence itself; ``write`` lets the small model word it, then checks it."""
+    passages: int = 8
+    """Chunks retrieved for a question."""
+    sources: int = 3
+    """Most evidence sentences of an answer."""
+    refuse_below: float = 0.5
+    """Evidence below this estimated probability is refused."""
+    answer_words: int = 60
+    """Answers stop growing at about this length."""
+    writer_timeout: float = 30.0
+    """Seconds after which the writer is given up and the evidence is quoted instead."""
+    # Chat
+    host: str = "127.0.0.1"
+    port: int = 7860
+
+
+def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
+    """Read settings from a TOML file; later ``overrides`` that are not ``None`` win.
+
+    Without ``path``, ``rag.toml`` in the working directory is read if it is there. Relative folders in
+    the file are relative to the file.
+
+    Raises:
+        SettingsError: the file is missing, is no TOML, or names an unknown or ill-typed setting.
+    """
+    found = path or (Path(FILE_NAME) if Path(FILE_NAME).is_file() else None)
+    values: dict[str, Any] = {}
+    if found is not None:
+        values = _read(found)
+        for name in ("corpus", "index"):
+            if name in values:
+                values[name] = found.parent / values[name]
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    settings = dataclasses.replace(Settings(), **values)
+    _check_ranges(settings, found)
+    return settings
+
+
+def usable_cores(settings: Settings) -> int:
+    """Threads to give a model: the setting, or the cores this process may run on."""
+    if settings.threads > 0:
+        return settings.threads
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            raw = tomllib.load(file)
+    except OSError as error:
+        raise SettingsError(f"Cannot read the settings file {path}: {error.strerror}", "Check --settings.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}", "Mend the line or remove the file.") from error
+    hints = get_type_hints(Settings)
+    values: dict[str, Any] = {}
+    for name, value in raw.items():
+        if name not in hints:
+            raise SettingsError(f"{path}: unknown setting {name!r}", f"Known settings: {', '.join(sorted(hints))}.")
+        values[name] = _convert(path, name, hints[name], value)
+    return values
+
+
+def _convert(path: Path, name: str, hint: Any, value: Any) -> Any:
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            allowed = " or ".join(repr(choice) for choice in get_args(hint))
+            raise SettingsError(f"{path}: {name} = {value!r} is not a choice", f"Use {allowed}.")
+        return value
+    if hint is Path and isinstance(value, str):
+        return Path(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, types.GenericAlias) or not isinstance(value, hint) or isinstance(value, bool):
+        raise SettingsError(f"{path}: {name} = {value!r} has the wrong type", f"Give a value like {_example(name)!r}.")
+    return value
+
+
+def _example(name: str) -> Any:
+    default = getattr(Settings(), name)
+    return str(default) if isinstance(default, Path) else default
+
+
+def _check_ranges(settings: Settings, path: Path | None) -> None:
+    where = path or "settings"
+    at_least = {"chunk_tokens": 32, "max_file_bytes": 1, "passages": 1, "sources": 1, "answer_words": 1, "threads": 0}
+    for name, least in at_least.items():
+        if getattr(settings, name) < least:
+            raise SettingsError(f"{where}: {name} = {getattr(settings, name)} is too small", f"Use {least} or more.")
+    if not 0.0 <= settings.refuse_below <= 1.0:
+        raise SettingsError(f"{where}: refuse_below = {settings.refuse_below} is out of range", "Use 0.0 to 1.0.")
+    if not 0 < settings.port < 65536:
+        raise SettingsError(f"{where}: port = {settings.port} is out of range", "Use 1 to 65535.")

@@ -1,0 +1,131 @@
+"""What the command line shows people: progress on stderr, results on stdout."""
+
+import contextlib
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rag.evaluation import Evaluation
+from rag.indexing import IndexReport, Progress
+from rag.records import Answer, Citation, Passage
+
+
+@contextlib.contextmanager
+def index_progress() -> Iterator[Progress]:
+    """Progress bars of an indexing run; silent where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=None)
+            bars.update(tasks[stage], completed=done, total=total or None)
+
+        yield show
+
+
+@contextlib.contextmanager
+def counting(stage: str) -> Iterator[Callable[[int, int], None]]:
+    """One progress bar, as ``index_progress``."""
+    with index_progress() as show:
+        yield lambda done, total: show(stage, done, total)
+
+
+def index_summary(report: IndexReport) -> str:
+    """What an indexing run did, in a few lines; skipped files with their reasons."""
+    manifest = report.generation.manifest
+    counts = f"{manifest.documents:,} documents, {manifest.chunks:,} chunks, {manifest.sentences:,} sentences"
+    if not report.changed:
+        lines = [f"The index is up to date: {counts} ({report.generation.name})."]
+    else:
+        lines = [
+            f"Indexed {counts} in {report.seconds:.1f} s "
+            f"({report.embedded_chunks / report.seconds:.0f} chunks/s) as {report.generation.name}.",
+            f"Embedded {report.embedded_documents:,} documents; {report.reused_documents:,} unchanged; "
+            f"{report.removed_documents:,} removed.",
+        ]
+    if report.skipped:
+        lines.append(f"Skipped {len(report.skipped):,} files:")
+        lines += [f"  {file.path}: {file.reason}" for file in report.skipped]
+    return "\n".join(lines)
+
+
+def answer_text(answer: Answer) -> str:
+    """The answer, then each source with its exact place and quote."""
+    parts = []
+    if answer.standalone_question != answer.question:
+        parts.append(f"Searched for: {answer.standalone_question}")
+    parts.append(_wrapped(answer.text))
+    if answer.refused:
+        parts.append("\n".join(_nearest(passage) for passage in answer.retrieved[:3]))
+    else:
+        parts += [_source(citation) for citation in answer.citations]
+    return "\n\n".join(parts)
+
+
+def passages_text(passages: Sequence[Passage]) -> str:
+    """Found passages, best first."""
+    if not passages:
+        return "No passage found."
+    return "\n\n".join(
+        f"{number}. {passage.document.title}  ({passage.document.path}:{passage.start}-{passage.end}, "
+        f"score {passage.score:.2f})\n{_wrapped(passage.text, '   ')}"
+        for number, passage in enumerate(passages, 1)
+    )
+
+
+def evaluation_text(evaluation: Evaluation) -> str:
+    """The figures as a small table."""
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{100 * value:5.1f} %"
+
+    rows = [
+        ("right, of the answerable", share(evaluation.right)),
+        ("  of these, follow-ups", share(evaluation.right_followups)),
+        ("right ones whose quote holds the answer", share(evaluation.cited)),
+        ("answers with every quote exact", share(evaluation.exact)),
+        ("refused, of the unanswerable", share(evaluation.refused)),
+        ("refused wrongly, of the answerable", share(evaluation.refused_wrongly)),
+        ("seconds an answer, median", f"{evaluation.seconds_p50:7.3f}"),
+        ("seconds an answer, 95th percentile", f"{evaluation.seconds_p95:7.3f}"),
+    ]
+    table = "\n".join(f"{name:<42}{value:>8}" for name, value in rows)
+    return f"{evaluation.questions} questions, mode {evaluation.mode}\n{table}"
+
+
+def info_text(facts: Mapping[str, Any], indent: str = "") -> str:
+    """Nested facts, one a line."""
+    lines = []
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{name}", info_text(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name:<18} {value}")
+    return "\n".join(lines)
+
+
+def _source(citation: Citation) -> str:
+    about = ", ".join(filter(None, (citation.publisher, citation.published)))
+    place = f"{citation.path}:{citation.start}-{citation.end}"
+    head = f"[{citation.number}] {citation.title}" + (f" — {about}" if about else "")
+    return f"{head}\n    {place}\n{_wrapped(f'“{citation.quote}”', '    ')}"
+
+
+def _nearest(passage: Passage) -> str:
+    return f"  nearest: {passage.document.title}  ({passage.document.path}:{passage.start}-{passage.end})"
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    width = min(100, shutil.get_terminal_size().columns)
+    return textwrap.fill(" ".join(text.split()), width, initial_indent=indent, subsequent_indent=indent)

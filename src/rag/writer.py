@@ -1,0 +1,115 @@
+"""The small language model that words an answer. The only file that touches llama.cpp."""
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from rag.errors import ModelError
+
+_CONTEXT = 2048
+
+
+class Writer(Protocol):
+    """What the rest of the project knows of a language model."""
+
+    name: str
+
+    def write(self, messages: Sequence[dict[str, str]], max_tokens: int, timeout: float) -> Generator[str]:
+        """Stream the reply in pieces. Closing the iterator stops the model.
+
+        Raises:
+            ModelError: the model failed, or did not end within ``timeout`` seconds.
+        """
+        ...
+
+
+class LlamaCppWriter:
+    """A GGUF model run by llama.cpp inside this process (xllamacpp), greedy and therefore repeatable.
+
+    Raises:
+        ModelError: the file is missing, no GGUF, or cannot be loaded.
+    """
+
+    def __init__(self, path: Path, name: str, threads: int) -> None:
+        self.name = name
+        try:
+            with path.open("rb") as file:
+                magic = file.read(4)
+        except OSError as error:
+            raise ModelError(f"The writer model {path} cannot be read: {error.strerror}", _OTHER_MODEL) from error
+        if magic != b"GGUF":
+            raise ModelError(f"The writer model {path} is not a GGUF file", _OTHER_MODEL)
+        import xllamacpp
+
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(path)
+        parameters.n_ctx = _CONTEXT
+        parameters.n_parallel = 1
+        parameters.cpuparams.n_threads = threads
+        parameters.cpuparams_batch.n_threads = threads
+        parameters.warmup = False
+        parameters.verbosity = -1
+        try:
+            self._server: Any = xllamacpp.Server(parameters)
+        except Exception as error:  # the binding raises RuntimeError and its like without a common base
+            raise ModelError(f"The writer model {path} cannot be loaded: {error}", _OTHER_MODEL) from error
+
+    def write(self, messages: Sequence[dict[str, str]], max_tokens: int, timeout: float) -> Generator[str]:
+        request = {
+            "messages": list(messages),
+            "max_tokens": max_tokens,
+            "temperature": 0,
+            "repeat_penalty": 1.1,
+            "stream": True,
+            "cache_prompt": True,
+        }
+        pieces: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
+        stopped = threading.Event()
+
+        def receive(chunk: Any) -> bool:
+            pieces.put(_text_of(chunk))
+            return stopped.is_set()
+
+        def run() -> None:
+            try:
+                self._server.handle_chat_completions(json.dumps(request), receive)
+                pieces.put(None)
+            except Exception as error:  # handed over to the reader of the stream, which raises it
+                pieces.put(error)
+
+        deadline = time.monotonic() + timeout
+        threading.Thread(target=run, name="writer", daemon=True).start()
+        try:
+            while True:
+                try:
+                    piece = pieces.get(timeout=max(0.0, deadline - time.monotonic()))
+                except queue.Empty as error:
+                    problem = f"The writer model {self.name} did not answer within {timeout:g} s"
+                    raise ModelError(problem, 'Raise writer_timeout or use mode = "quote".') from error
+                if piece is None:
+                    return
+                if isinstance(piece, Exception):
+                    remedy = 'Use mode = "quote", or name another model in the setting writer_model.'
+                    raise ModelError(f"The writer model {self.name} failed: {piece}", remedy) from piece
+                if piece:
+                    yield piece
+        finally:
+            stopped.set()
+
+
+_OTHER_MODEL = (
+    "Name a GGUF file in the setting writer_model, or run `make setup` for the one installed with the project."
+)
+
+
+def _text_of(chunk: Any) -> str:
+    """The text of one streamed chunk of the chat-completions format."""
+    parsed = json.loads(chunk) if isinstance(chunk, str | bytes) else chunk
+    if not isinstance(parsed, dict) or "error" in parsed:
+        raise ValueError(f"unexpected reply {parsed!r:.200}")
+    choices = parsed.get("choices") or [{}]
+    return str(choices[0].get("delta", {}).get("content") or "")

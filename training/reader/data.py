@@ -1,0 +1,166 @@
+"""Training examples for the reader, made with the product's own chunker, index and retriever.
+
+A reading set becomes a small corpus: one article a file, its paragraphs in order. Questions keep the spans
+of their answers as offsets into that file; passages are the chunks that the product would retrieve.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.embedding import OnnxEmbedder
+from rag.indexing import build_index
+from rag.retrieval import Snapshot, passages, search
+
+CHUNK_TOKENS = 180
+RETRIEVED = 8
+DEVELOPMENT_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What the reader sees of a chunk."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question on one passage. No spans: the passage does not answer."""
+
+    question: str
+    passage: Passage
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with its own passages and what the retriever finds for it."""
+
+    article: str
+    question: str
+    answers: tuple[str, ...]
+    answering: tuple[Example, ...]
+    """Chunks that hold an annotated answer span."""
+    own: Example
+    """The chunk cut from most of the question's paragraph (without spans if it holds none)."""
+    distractors: tuple[Passage, ...]
+    """Retrieved chunks of other paragraphs in which no answer string occurs, best first."""
+    retrieved: tuple[tuple[Passage, bool], ...]
+    """What the retriever finds, best first; whether it overlaps the question's paragraph."""
+
+
+def is_development(article: str) -> bool:
+    """Whole articles go to the development split, chosen by a hash of their names."""
+    value = int.from_bytes(hashlib.sha256(article.encode()).digest()[:8])
+    return value / 2**64 < DEVELOPMENT_SHARE
+
+
+def read_questions(path: Path, embedder: OnnxEmbedder, work: Path) -> list[Question]:
+    """Read ``reading_train.jsonl``, index its articles in ``work`` and retrieve for every question."""
+    articles: dict[str, list[dict]] = {}
+    for line in path.read_text("utf-8").splitlines():
+        paragraph = json.loads(line)
+        articles.setdefault(paragraph["article"], []).append(paragraph)
+    corpus, index = work / "corpus", work / "index"
+    corpus.mkdir(parents=True, exist_ok=True)
+    starts: dict[str, list[int]] = {}
+    for name, paragraphs in articles.items():
+        text = f"---\ntitle: {json.dumps(name.replace('_', ' '))}\n---\n\n"
+        starts[name] = []
+        for paragraph in paragraphs:
+            starts[name].append(len(text))
+            text += paragraph["context"] + "\n\n"
+        (corpus / f"{name.replace('/', '_')}.md").write_bytes(text.encode())
+    build_index(corpus, index, embedder, chunk_tokens=CHUNK_TOKENS, max_file_bytes=10**9)
+    snapshot = Snapshot(index)
+    chunks: dict[str, list[tuple[int, int]]] = {}
+    rows = snapshot.store.chunks_by_row(range(snapshot.store.chunks)).values()
+    by_id = {document.id: document for document in snapshot.store.all_documents()}
+    for chunk in rows:
+        chunks.setdefault(by_id[chunk.document].path, []).append((chunk.start, chunk.end))
+    texts = {document.path: (document.title, document.text) for document in by_id.values()}
+
+    flat = [
+        (name, start, paragraph, qa)
+        for name, paragraphs in articles.items()
+        for start, paragraph in zip(starts[name], paragraphs, strict=True)
+        for qa in paragraph["qas"]
+    ]
+    vectors = embedder.embed([qa["question"] for *_, qa in flat])
+    questions = []
+    for (name, start, paragraph, qa), vector in zip(flat, vectors, strict=True):
+        file = f"{name.replace('/', '_')}.md"
+        title, text = texts[file]
+        end = start + len(paragraph["context"])
+        spans = [(start + a["start"], start + a["start"] + len(a["text"])) for a in qa["answers"]]
+        overlapping = [(a, b) for a, b in chunks[file] if a < end and b > start]
+        answering = []
+        for a, b in overlapping:
+            inside = tuple((s - a, e - a) for s, e in spans if a <= s and e <= b)
+            if inside:
+                answering.append(Example(qa["question"], Passage(title, text[a:b]), inside))
+        a, b = max(overlapping, key=lambda chunk: min(chunk[1], end) - max(chunk[0], start))
+        own_spans = tuple((s - a, e - a) for s, e in spans if a <= s and e <= b)
+        found = passages(snapshot, search(snapshot, qa["question"], vector, RETRIEVED))
+        retrieved, distractors = [], []
+        for passage in found:
+            seen = Passage(passage.document.title, passage.text)
+            mine = passage.document.path == file and passage.start < end and passage.end > start
+            retrieved.append((seen, mine))
+            lowered = seen.text.lower()
+            if not mine and not any(answer["text"].lower() in lowered for answer in qa["answers"]):
+                distractors.append(seen)
+        questions.append(
+            Question(
+                name,
+                qa["question"],
+                tuple(answer["text"] for answer in qa["answers"]),
+                tuple(answering),
+                Example(qa["question"], Passage(title, text[a:b]), own_spans),
+                tuple(distractors),
+                tuple(retrieved),
+            )
+        )
+    return questions
+
+
+def read_sentence_questions(path: Path) -> list[Example]:
+    """Read ``sentence_questions.jsonl``: questions on single sentences."""
+    examples = []
+    for line in path.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        span = (row["start"], row["start"] + len(row["answer"]))
+        examples.append(Example(row["question"], Passage("", row["sentence"]), (span,)))
+    return examples
+
+
+def epoch(questions: list[Question], sentence_questions: list[Example], rng: random.Random) -> Iterator[Example]:
+    """One pass over everything, with fresh distractors and fresh typing errors.
+
+    For each question: its own passage, and (7 times in 10 if it is answerable, else 3 in 10) a distractor;
+    for each question on a sentence: that sentence, and 1 time in 4 a sentence that does not answer it.
+    """
+    for question in questions:
+        asked = mistyped(question.question, rng)
+        for example in question.answering or (question.own,):
+            yield Example(asked, example.passage, example.spans)
+        if question.distractors and rng.random() < (0.7 if question.answering else 0.3):
+            yield Example(asked, rng.choice(question.distractors[:5]), ())
+    for example in sentence_questions:
+        yield Example(mistyped(example.question, rng), example.passage, example.spans)
+        other = rng.choice(sentence_questions).passage
+        if rng.random() < 0.25 and other != example.passage:
+            yield Example(example.question, other, ())
+
+
+def mistyped(question: str, rng: random.Random) -> str:
+    """The question as people type it: 1 time in 10 two letters swapped, 1 in 5 no question mark."""
+    if len(question) > 15 and rng.random() < 0.1:
+        at = rng.randrange(1, len(question) - 2)
+        question = question[:at] + question[at + 1] + question[at] + question[at + 2 :]
+    return question.rstrip("?") if rng.random() < 0.2 else question
