@@ -90,6 +90,8 @@ def _readings(question: str, history: Sequence[Turn]) -> Iterator[str]:
     people = [topic for topic in [*asked, *told] if _like_a_person(topic)]
     if _BARE.match(question):
         yield f"{question.rstrip(' ?')} {_lowered(_without_opening(last_question))}"
+        if answers:  # "Why?" mostly asks for the reason of what was just said
+            yield f"{question.rstrip(' ?')}: {_MARKER.sub('', answers[0]).rstrip(' .')}?"
         for topic in asked:
             yield f"{question.rstrip(' ?')}: {topic}?"
         return
@@ -119,13 +121,12 @@ def _readings(question: str, history: Sequence[Turn]) -> Iterator[str]:
             break
     if len(content_stems(body)) >= 4:  # long enough to mean something by itself
         yield body
-    # Where nothing can be put in place, the earlier topic beside the question still finds the right passages.
-    if asked:
-        yield f"{body.rstrip(' ?')} ({asked[0]})?"
-    elif last_question:
-        yield f"{body.rstrip(' ?')} ({' '.join(dict.fromkeys(_content_words(last_question)))})?"
+    # Where nothing can be put in place, the earlier topics beside the question still find the right passages.
+    context = topics(last_question)[:3] or asked[:1] or list(dict.fromkeys(_content_words(last_question)))
+    if context:
+        yield f"{body} ({', '.join(context)})"
     if told:
-        yield f"{body.rstrip(' ?')} ({told[0]})?"
+        yield f"{body} ({told[0]})"
 
 
 def _in_place_of(match: re.Match[str], topic: str) -> str:

@@ -33,11 +33,13 @@ def split_sentences(text: str, start: int = 0, language: str = "en") -> list[Sen
     sentences: list[Sentence] = []
     for block_start, block_end in _blocks(text, start):
         mark = _BLOCK_MARK.match(text, block_start, block_end)
-        is_item = mark is not None and "#" not in mark.group()
+        heading = mark is not None and "#" in mark.group()
+        is_item = mark is not None and not heading
         for piece_start, piece_end in _pieces(text, block_start, block_end, language):
             quote = text[piece_start:piece_end]
             citable = len(_WORD.findall(quote)) >= _MIN_WORDS and (is_item or bool(_FULL_STOP.search(quote)))
-            sentences.append(Sentence(piece_start, piece_end, citable and not quote.endswith("?")))
+            fragment = heading or quote.endswith("?")
+            sentences.append(Sentence(piece_start, piece_end, citable and not fragment))
     return sentences
 
 

@@ -7,7 +7,7 @@ of their answers as offsets into that file; passages are the chunks that the pro
 import hashlib
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,22 +60,47 @@ def is_development(article: str) -> bool:
     return value / 2**64 < DEVELOPMENT_SHARE
 
 
-def read_questions(path: Path, embedder: OnnxEmbedder, work: Path) -> list[Question]:
-    """Read ``reading_train.jsonl``, index its articles in ``work`` and retrieve for every question."""
-    articles: dict[str, list[dict]] = {}
+Articles = dict[str, list[dict]]
+"""Name → paragraphs, each with its ``context`` and its ``qas``."""
+
+
+def read_articles(path: Path) -> Articles:
+    """Read ``reading_train.jsonl``, a paragraph a line."""
+    articles: Articles = {}
     for line in path.read_text("utf-8").splitlines():
         paragraph = json.loads(line)
         articles.setdefault(paragraph["article"], []).append(paragraph)
-    corpus, index = work / "corpus", work / "index"
+    return articles
+
+
+def file_name(article: str) -> str:
+    """The article's file in the corpus."""
+    return f"{article.replace('/', '_')}.md"
+
+
+def write_corpus(
+    articles: Articles, corpus: Path, keep: Callable[[str, int], bool] = lambda article, number: True
+) -> dict[str, list[int | None]]:
+    """Write each article as a file and return where its paragraphs start in it; ``None`` for those not kept."""
     corpus.mkdir(parents=True, exist_ok=True)
-    starts: dict[str, list[int]] = {}
+    starts: dict[str, list[int | None]] = {}
     for name, paragraphs in articles.items():
         text = f"---\ntitle: {json.dumps(name.replace('_', ' '))}\n---\n\n"
         starts[name] = []
-        for paragraph in paragraphs:
-            starts[name].append(len(text))
-            text += paragraph["context"] + "\n\n"
-        (corpus / f"{name.replace('/', '_')}.md").write_bytes(text.encode())
+        for number, paragraph in enumerate(paragraphs):
+            kept = keep(name, number)
+            starts[name].append(len(text) if kept else None)
+            if kept:
+                text += paragraph["context"] + "\n\n"
+        (corpus / file_name(name)).write_bytes(text.encode())
+    return starts
+
+
+def read_questions(path: Path, embedder: OnnxEmbedder, work: Path) -> list[Question]:
+    """Read the reading set, index its articles in ``work`` and retrieve for every question."""
+    articles = read_articles(path)
+    corpus, index = work / "corpus", work / "index"
+    starts = write_corpus(articles, corpus)
     build_index(corpus, index, embedder, chunk_tokens=CHUNK_TOKENS, max_file_bytes=10**9)
     snapshot = Snapshot(index)
     chunks: dict[str, list[tuple[int, int]]] = {}
@@ -89,12 +114,13 @@ def read_questions(path: Path, embedder: OnnxEmbedder, work: Path) -> list[Quest
         (name, start, paragraph, qa)
         for name, paragraphs in articles.items()
         for start, paragraph in zip(starts[name], paragraphs, strict=True)
+        if start is not None
         for qa in paragraph["qas"]
     ]
     vectors = embedder.embed([qa["question"] for *_, qa in flat])
     questions = []
     for (name, start, paragraph, qa), vector in zip(flat, vectors, strict=True):
-        file = f"{name.replace('/', '_')}.md"
+        file = file_name(name)
         title, text = texts[file]
         end = start + len(paragraph["context"])
         spans = [(start + a["start"], start + a["start"] + len(a["text"])) for a in qa["answers"]]

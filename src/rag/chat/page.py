@@ -156,13 +156,15 @@ class _Chat:
     def answer(self, state: Conversation) -> Iterator[list[Any]]:
         """Stream the answer to the exchange that waits for one."""
         exchange = state.live
-        if exchange is not None and exchange.waiting and not exchange.stopped:
-            exchange.waiting = False
-            with contextlib.closing(self._work(exchange, state.history())) as steps:
-                for _ in steps:
-                    yield _live_view(state)
-        # At least one view in any case: Gradio empties the regions of a listener that yields none.
-        yield _live_view(state)
+        if exchange is None or exchange.stopped or not exchange.waiting:
+            # Nothing to do, e.g. after a refused question; a listener that yields nothing would empty its regions.
+            yield [gr.skip() for _ in _view(state)]
+            return
+        exchange.waiting = False
+        with contextlib.closing(self._work(exchange, state.history())) as steps:
+            for _ in steps:
+                yield _growing_view(state)
+        yield _view(state)
 
     def _work(self, exchange: Exchange, history: Sequence[Turn]) -> Generator[None, None, None]:
         """Take in one event of the engine at a time, until the answer is complete, stopped or lost."""
@@ -247,9 +249,10 @@ def _view(state: Conversation, notice: str = "") -> list[Any]:
     ]
 
 
-def _live_view(state: Conversation) -> list[Any]:
-    # What lies in the past cannot change while an answer streams.
-    return [gr.skip(), *_view(state)[1:]]
+def _growing_view(state: Conversation) -> list[Any]:
+    # While an answer streams, the past cannot change, and a notice is still being read.
+    _, live, _, *controls = _view(state)
+    return [gr.skip(), live, gr.skip(), *controls]
 
 
 def _html(value: str, elem_id: str) -> gr.HTML:

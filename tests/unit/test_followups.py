@@ -1,0 +1,71 @@
+"""Follow-up questions become standalone by their history; other questions are left alone."""
+
+import pytest
+
+from rag.followups import candidates, needs_history, topics
+from rag.records import Turn
+
+
+def history(question: str, answer: str) -> list[Turn]:
+    return [Turn("user", question), Turn("assistant", answer)]
+
+
+AIMBETOV = history("Who was Kazakhstan's first official cosmonaut?", "It was Aidyn Aimbetov [1].")
+
+
+def test_a_person_is_put_in_place_of_a_pronoun() -> None:
+    assert candidates("How long was his mission?", AIMBETOV)[0] == "How long was Aidyn Aimbetov’s mission?"
+    assert candidates("When did he land?", AIMBETOV)[0] == "When did Aidyn Aimbetov land?"
+
+
+def test_a_thing_comes_from_the_question_before_the_answer() -> None:
+    earlier = history("When was Salyut 1 launched?", "It was launched by the Soviet Union in 1971 [1].")
+    assert candidates("Who visited it first?", earlier)[0] == "Who visited Salyut 1 first?"
+    assert candidates("And what was its mass?", earlier)[0] == "What was Salyut 1’s mass?"
+
+
+def test_they_means_the_people_named_together() -> None:
+    earlier = history("Who lived there first?", "Georgy Dobrovolsky, Vladislav Volkov and Viktor Patsayev did [1].")
+    first = candidates("How long did they stay?", earlier)[0]
+    assert first == "How long did Georgy Dobrovolsky, Vladislav Volkov and Viktor Patsayev stay?"
+
+
+def test_half_a_sentence_is_completed() -> None:
+    earlier = history("When did Canada sign the Artemis Accords?", "Canada signed on 13 October 2020 [1].")
+    assert "When did Japan sign the Artemis Accords?" in candidates("What about Japan?", earlier)
+    assert candidates("Why?", earlier)[0].startswith("Why did Canada sign")
+
+
+def test_the_topic_goes_beside_a_question_that_has_no_pronoun() -> None:
+    earlier = history("How many countries have signed the Artemis Accords?", "56 have [1].")
+    assert candidates("And when did Germany join?", earlier) == ["When did Germany join? (Artemis Accords)"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "When was Salyut 1 launched?",
+        "When did Tim Peake land and how long was his flight?",
+        "What did Dmitry Rogozin say about deep space?",
+        "Is there a treaty on rescue in space?",
+        "when was the first space station launched",
+    ],
+)
+def test_complete_questions_stay_as_they_are(question: str) -> None:
+    assert candidates(question, AIMBETOV) == [question]
+
+
+def test_without_history_nothing_is_guessed() -> None:
+    assert needs_history("How long was his mission?")
+    assert candidates("How long was his mission?", []) == ["How long was his mission?"]
+
+
+def test_topics_are_noun_phrases() -> None:
+    assert topics("The Apollo–Soyuz Test Project joined two crews.") == ["Apollo–Soyuz Test Project"]
+    assert topics("Aidyn Aimbetov's flight to the U.S. in May 2015 [2].") == ["Aidyn Aimbetov", "U.S"]
+    assert topics("Yes. The first was Salyut 1.") == ["Salyut 1"]
+
+
+@pytest.mark.parametrize("question", ["his " * 500, "?" * 1000, "And " * 300, "A-" * 900, "\u202e he"])
+def test_odd_questions_end(question: str) -> None:
+    assert candidates(question, AIMBETOV)

@@ -1,0 +1,85 @@
+"""Sentence splitting: right on what news text is made of, exact in its offsets, linear in time."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.sentences import MAX_SENTENCE, is_heading, split_sentences
+
+
+def quotes(text: str, start: int = 0) -> list[str]:
+    return [text[sentence.start : sentence.end] for sentence in split_sentences(text, start)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("He met Dr. Smith. They left.", ["He met Dr. Smith.", "They left."]),
+        ("Crews of the U.S. and Russia met. All was well.", ["Crews of the U.S. and Russia met.", "All was well."]),
+        ("It landed on June 18. Nobody was hurt.", ["It landed on June 18.", "Nobody was hurt."]),
+        ("J. R. Smith flew at 5 p.m. on Monday. He slept.", ["J. R. Smith flew at 5 p.m. on Monday.", "He slept."]),
+        ("The launch cost $1.5 billion. It worked.", ["The launch cost $1.5 billion.", "It worked."]),
+        ("See Approx. 5 crews. Then stop.", ["See Approx. 5 crews.", "Then stop."]),
+        ('"We go now," he said. "All of us."', ['"We go now," he said.', '"All of us."']),
+    ],
+    ids=["title", "country", "date", "initials", "money", "open abbreviation", "quotation"],
+)
+def test_splits_as_a_reader_would(text: str, expected: list[str]) -> None:
+    assert quotes(text) == expected
+
+
+def test_a_long_quotation_is_taken_apart() -> None:
+    said = "“" + " ".join(f"This is the long sentence number {n} of a speech without an end." for n in range(8)) + "”"
+    assert len(quotes(said)) == 8
+
+
+def test_lines_end_paragraphs_unless_the_text_is_hard_wrapped() -> None:
+    long_line = (
+        "The first paragraph is one long line that nobody has wrapped, so that its line end means what it says " * 2
+    )
+    assert len(quotes(f"A headline without a stop\n{long_line.strip()}.\nAnother one.")) == 3
+    wrapped = "The crew of the station had to\nwait for the next ship to come\nbecause of the storm."
+    assert quotes(wrapped) == [wrapped]
+
+
+@pytest.mark.parametrize(
+    ("text", "citable"),
+    [
+        ("Salyut 1 was launched in 1971.", True),
+        ("Search Trends", False),
+        ("By Julia Chapman", False),
+        ("What is the significance of this cooperation?", False),
+        ("- Launch of the first module: 1998", True),
+        ("## The years on the station.", False),
+        ("It flew.", False),
+    ],
+)
+def test_fragments_and_questions_are_no_evidence(text: str, citable: bool) -> None:
+    (sentence,) = split_sentences(text)
+    assert sentence.citable is citable
+
+
+def test_headings_are_known() -> None:
+    assert is_heading("## Mir")
+    assert not is_heading("#1 in space")
+
+
+def test_text_without_punctuation_is_cut_to_fit() -> None:
+    assert all(len(quote) <= MAX_SENTENCE for quote in quotes("word " * 2000))
+
+
+@given(st.text(alphabet=st.sampled_from(list("aB .!?\"'“”\n\t-#[]1\u00a0\ufeffé漢")), max_size=400), st.integers(0, 20))
+def test_nothing_is_lost_or_doubled(text: str, start: int) -> None:
+    sentences = split_sentences(text, start)
+    at = min(start, len(text))
+    for sentence in sentences:
+        assert at <= sentence.start < sentence.end <= len(text)
+        assert not text[at : sentence.start].strip(" \t\r\n\f\v\ufeff\u00a0\u200b")
+        at = sentence.end
+    assert not text[at:].strip(" \t\r\n\f\v\ufeff\u00a0\u200b")
+
+
+@pytest.mark.parametrize("text", ["a", ". ", '" ', "[111 ", " ", "\n", "(", '"a. ', "a. ", "\n \n"])
+def test_hostile_repetition_ends(text: str) -> None:
+    # Quadratic splitters need minutes for this; the suite would stop being usable, which is the alarm.
+    assert isinstance(split_sentences(text * (300_000 // len(text))), list)
