@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
-from rag.checking import check_sentence
+from rag.checking import check_sentence, may_be_carried
 from rag.citations import number_citations, with_markers
 from rag.errors import ModelError, UsageError
 from rag.followups import candidates
@@ -155,7 +155,7 @@ class Answerer:
         shown: list[AnswerSentence] = []
         words = 0
         try:
-            for text in self._written_sentences(question, evidence):
+            for text in self._written_sentences(question, evidence, titles):
                 check = check_sentence(text, evidence, titles, question)
                 if check is None:
                     break  # a small model that has left its sources does not come back to them
@@ -174,8 +174,8 @@ class Answerer:
         if not shown:
             yield from _quote(citations)
 
-    def _written_sentences(self, question: str, evidence: Sequence[str]) -> Iterator[str]:
-        """The writer's sentences, each as soon as it is complete."""
+    def _written_sentences(self, question: str, evidence: Sequence[str], titles: Sequence[str]) -> Iterator[str]:
+        """The writer's sentences, each as soon as it is complete; ends early at a word of the writer's own."""
         messages = answer_messages(question, evidence)
         text = ""
         stream = self._writer().write(messages, _MAX_WRITTEN_TOKENS, self._settings.writer_timeout)
@@ -187,6 +187,9 @@ class Answerer:
                 for sentence in complete[given:]:
                     yield _clean(text[sentence.start : sentence.end])
                 given = max(given, len(complete))
+                begun = text[complete[-1].end :] if complete else text
+                if not may_be_carried(_clean(begun), evidence, titles, question):
+                    return
         for sentence in split_sentences(text)[given:]:
             cleaned = _clean(text[sentence.start : sentence.end])
             if cleaned[-1:] in tuple('.!?"”'):  # the last one may have been cut off by the token limit

@@ -15,6 +15,7 @@ from rag.errors import UsageError
 from rag.indexing import IndexReport, Progress, build_index
 from rag.models import file_sha256
 from rag.picking import Picker
+from rag.prompts import answer_messages
 from rag.reader import OnnxReader, Reader
 from rag.records import Document
 from rag.retrieval import Snapshot
@@ -59,6 +60,13 @@ class Assembly:
     @cached_property
     def answerer(self) -> Answerer:
         return Answerer(self.snapshot, Picker(self.embedder, self.reader), self._get_writer, self.settings)
+
+    def warm_up(self) -> None:
+        """Make every part that answering needs and let the writer read its fixed prompt once."""
+        self.answerer.answer("Which words warm everything up?")
+        if self.settings.mode == "write":
+            for _ in self._get_writer().write(answer_messages("Ready?", ["Ready."]), 1, self.settings.writer_timeout):
+                pass
 
     def snapshot(self) -> Snapshot:
         """The current generation, opened anew only when ``CURRENT`` names another one."""

@@ -56,6 +56,19 @@ def check_sentence(sentence: str, evidence: Sequence[str], titles: Sequence[str]
     return None
 
 
+def may_be_carried(beginning: str, evidence: Sequence[str], titles: Sequence[str], question: str) -> bool:
+    """Whether the words written so far leave a chance that the sentence will be carried.
+
+    A word that stands in no evidence, title or question settles it early, so that nobody waits for the rest.
+    The last word may be unfinished and is not looked at.
+    """
+    complete = beginning[: max(beginning.rfind(" "), 0)]
+    known = set(content_stems(" ".join([*evidence, *titles, question])))
+    return set(content_stems(complete)) <= known and set(numbers(complete)) <= set(
+        numbers(" ".join([*evidence, question]))
+    )
+
+
 def is_quoted(sentence: str, source: str) -> bool:
     """Whether the sentence is the source sentence, but for white space and its closing punctuation."""
     return _plain(sentence) != "" and _plain(sentence) == _plain(source)

@@ -12,7 +12,7 @@ from rag.reader import Reader
 from rag.reading import Reading
 from rag.records import Evidence, Passage
 from rag.retrieval import ScoredChunk, Snapshot, candidate_sentences, passages, search
-from rag.wording import content_stems, tokens
+from rag.wording import content_stems, names, stem
 
 _NO_MARGIN = -20.0
 """Stands for the margin of a passage without words."""
@@ -27,7 +27,7 @@ class Picked:
     evidence: tuple[Evidence, ...]
     """Citable sentences of the passages, best first."""
     missing_words: tuple[str, ...]
-    """Content words of the question that occur nowhere in the index, as typed."""
+    """Names and numbers of the question that occur nowhere in the index, as typed."""
 
     @property
     def confidence(self) -> float:
@@ -78,9 +78,10 @@ class Picker:
         return _candidates(words, snapshot, found, retrieved, readings, query)
 
     def _missing_words(self, snapshot: Snapshot, question: str) -> tuple[str, ...]:
-        known = snapshot.store.chunks_with(dict.fromkeys(content_stems(question)))
-        missing = (word for word in tokens(question) if (found := content_stems(word)) and found[0] not in known)
-        return tuple(dict.fromkeys(missing))
+        written = names(question)
+        stemmed = {word: stem(word.lower()) for word in written}
+        known = snapshot.store.chunks_with(dict.fromkeys(stemmed.values()))
+        return tuple(dict.fromkeys(word for word in written if stemmed[word] not in known))
 
 
 def _candidates(

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from rag.errors import ModelError
 
 _CONTEXT = 2048
+_STOP_SECONDS = 2.0
 
 
 class Writer(Protocol):
@@ -82,7 +83,8 @@ class LlamaCppWriter:
                 pieces.put(error)
 
         deadline = time.monotonic() + timeout
-        threading.Thread(target=run, name="writer", daemon=True).start()
+        thread = threading.Thread(target=run, name="writer", daemon=True)
+        thread.start()
         try:
             while True:
                 try:
@@ -99,6 +101,8 @@ class LlamaCppWriter:
                     yield piece
         finally:
             stopped.set()
+            # llama.cpp looks at the flag after each token. A thread that outlives the interpreter would crash in it.
+            thread.join(_STOP_SECONDS)
 
 
 _OTHER_MODEL = (

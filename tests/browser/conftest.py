@@ -22,10 +22,6 @@ ARGUMENTS = [
 ]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: drives the web chat in a real Chromium")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def no_connection_leaves() -> Iterator[None]:
     """The server runs in this process: any connection it opened to the outside would raise here."""

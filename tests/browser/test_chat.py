@@ -260,6 +260,7 @@ def test_retry_asks_again_in_place(page: Page, engine: ScriptedEngine) -> None:
 def test_new_chat_clears_everything(page: Page, engine: ScriptedEngine) -> None:
     ask_to_the_end(page, QUESTION)
     ask(page, "Slow")
+    expect(page.locator("#rag-live .question")).to_have_text("Slow")
     page.locator("#rag-live .sentence").first.wait_for()
     page.locator("#rag-new").click()
     expect(page.locator(".turn")).to_have_count(0)

@@ -41,9 +41,8 @@ class LocalEngine:
                 self._assembly.snapshot().check_model(self._assembly.embedder)
             except (IndexMissingError, IndexMismatchError):
                 self._build()
-            # Warm up, so that the first question is as quick as the others.
-            for _ in self._assembly.answerer.ask("Is everything ready?", (), self._settings.mode):
-                pass
+            self._status = EngineStatus("preparing", "Loading the models")
+            self._assembly.warm_up()
             self._status = EngineStatus("ready")
         except RagError as error:
             self._status = EngineStatus("failed", str(error))

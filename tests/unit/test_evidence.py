@@ -1,0 +1,100 @@
+"""The evidence model sees what matters, and its probabilities move the right way."""
+
+import numpy as np
+import pytest
+
+from rag.evidence import (
+    FEATURES,
+    PassageScores,
+    QuestionWords,
+    SentenceReading,
+    features,
+    inverse_document_frequency,
+    kind_found,
+    kind_of,
+    probability,
+)
+
+SENTENCE = "Salyut 1 was launched from Baikonur on 19 April 1971."
+PASSAGE = f"The Salyut stations\n{SENTENCE} Its crew came later."
+KNOWN = {"salyut": 3, "launch": 40, "baikonur": 10}
+
+
+def row(
+    question: str, sentence: str = SENTENCE, passage: str = PASSAGE, margin: float = 4.0, mass: float = 0.9
+) -> dict[str, float]:
+    words = QuestionWords.of(question, KNOWN, 100)
+    values = features(
+        words, sentence, "", passage, 0.7, PassageScores(0.6, 0.7, 8.0, 0.0), SentenceReading(mass, margin, 0.0)
+    )
+    return dict(zip(FEATURES, values, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("When was it?", "date"),
+        ("In which year did they fly?", "date"),
+        ("How many crews came?", "number"),
+        ("Who went?", "person"),
+        ("which country paid", "place"),
+        ("Where did it land?", "place"),
+        ("Why did it fail?", "reason"),
+        ("What is Mir?", ""),
+    ],
+)
+def test_the_kind_of_thing_asked_for(question: str, kind: str) -> None:
+    assert kind_of(question) == kind
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "found"),
+    [
+        ("When did it fly?", "It flew in April.", True),
+        ("When did it fly?", "It flew.", False),
+        ("What happened in 1971 and in which year did it end?", "It began in 1971.", False),
+        ("How many crews came?", "Sixteen crews came.", True),
+        ("How many crews came in 1971?", "Crews came in 1971.", False),
+        ("Who commanded Mir?", "Mir was commanded well.", False),
+        ("Who commanded Mir?", "The commander was Anatoly Solovyev.", True),
+        ("What is Mir?", "Mir is a station.", None),
+    ],
+)
+def test_whether_such_a_thing_is_new_in_the_sentence(question: str, sentence: str, found: bool | None) -> None:
+    assert kind_found(QuestionWords.of(question, {}, 10), sentence) is found
+
+
+def test_words_names_and_numbers_are_compared_by_stem() -> None:
+    right = row("When was Salyut 1 launched?")
+    assert right["covered_by_sentence"] == pytest.approx(1.0)
+    assert right["kind_found"] == 1.0
+    assert right["names_missing"] == right["numbers_missing"] == 0.0
+    other = row("When was Salyut 7 visited by Savitskaya?")
+    assert other["covered_by_sentence"] < 0.5
+    assert other["numbers_missing"] == 1.0
+    assert other["names_missing"] > 0.0
+
+
+def test_rare_words_weigh_more() -> None:
+    assert (
+        inverse_document_frequency(0, 100)
+        > inverse_document_frequency(3, 100)
+        > inverse_document_frequency(90, 100)
+        >= 0
+    )
+
+
+def test_better_evidence_is_likelier() -> None:
+    question = "When was Salyut 1 launched?"
+    rows = [
+        row(question),
+        row(question, margin=-6.0, mass=0.01),
+        row("When was the treaty on Antarctica signed?", margin=-9.0, mass=0.0),
+    ]
+    strong, unread, foreign = probability(np.array([list(values.values()) for values in rows]))
+    assert 0.0 < foreign < unread < strong < 1.0
+
+
+def test_a_question_without_content_is_no_error() -> None:
+    assert np.isfinite(list(row("What is it?").values())).all()
+    assert np.isfinite(list(row("", sentence="", passage="").values())).all()
