@@ -18,14 +18,17 @@ def pack_chunks(text: str, sentences: Sequence[Sentence], tokens: Sequence[int],
     chunks: list[Chunk] = []
     pending: list[Sentence] = []
     used = 0
+    only_headings = True
     for sentence, length in zip(sentences, tokens, strict=True):
-        starts_section = is_heading(text[sentence.start : sentence.end])
-        only_headings = all(is_heading(text[held.start : held.end]) for held in pending)
-        if pending and not only_headings and (starts_section or used + length > limit):
+        heading = is_heading(text[sentence.start : sentence.end])
+        full = used + length > limit
+        # Headings stay with the sentence below them, unless they alone fill the chunk.
+        if pending and ((heading and full) if only_headings else (heading or full)):
             chunks.append(_chunk(pending))
-            pending, used = [], 0
+            pending, used, only_headings = [], 0, True
         pending.append(sentence)
         used += length
+        only_headings = only_headings and heading
     if pending:
         chunks.append(_chunk(pending))
     return chunks

@@ -4,6 +4,7 @@ Exit status 0: done; 1: a clear error in one line on stderr; 2: wrong usage.
 """
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -52,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def entry_point() -> NoReturn:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # Quotes hold any character; where the terminal's encoding does not, a traceback would be the answer.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
     sys.exit(main())
 
 
@@ -59,7 +64,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse whose errors are one line, as all others here."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"rag: {message}. See `{self.prog} --help`.\n")
+        self.exit(2, f"rag: {' '.join(message.split())}. See `{self.prog} --help`.\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,10 +165,9 @@ _BATCH_HELP = (
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return value
+    return int(text)
 
 
 def _index(options: argparse.Namespace, settings: Settings) -> int:
@@ -196,12 +200,14 @@ def _index(options: argparse.Namespace, settings: Settings) -> int:
 
 def _ask(options: argparse.Namespace, settings: Settings) -> int:
     from rag.answer_json import answer_object
+    from rag.answering import check_question
     from rag.assembly import Assembly
     from rag.records import Turn
     from rag.terminal import answer_text
 
     if options.batch is None:
-        answer = Assembly(settings).answerer.answer(_one(options.question, "question", "ask"))
+        question = check_question(_one(options.question, "question", "ask"))
+        answer = Assembly(settings).answerer.answer(question)
         if options.json:
             _print_json(answer_object(answer))
         else:
@@ -220,6 +226,7 @@ def _ask(options: argparse.Namespace, settings: Settings) -> int:
 
 def _search(options: argparse.Namespace, settings: Settings) -> int:
     from rag.answer_json import passage_object
+    from rag.answering import check_question
     from rag.assembly import Assembly
     from rag.retrieval import retrieve
     from rag.terminal import passages_text
@@ -228,11 +235,12 @@ def _search(options: argparse.Namespace, settings: Settings) -> int:
     if batch and options.query is not None:
         raise UsageError("Both a query and --batch were given", "Give one of them.")
     rows = list(_batch(options.batch, "query")) if batch else [{"query": _one(options.query, "query", "search")}]
+    questions = [check_question(row["query"]) for row in rows]
     assembly = Assembly(settings)
     snapshot = assembly.snapshot()
-    for row in rows:
-        found = retrieve(snapshot, assembly.embedder, row["query"], options.k)
-        result = {"id": row.get("id"), "query": row["query"], "results": [passage_object(item) for item in found]}
+    for row, question in zip(rows, questions, strict=True):
+        found = retrieve(snapshot, assembly.embedder, question, options.k)
+        result = {"id": row.get("id"), "query": question, "results": [passage_object(item) for item in found]}
         if batch:
             print(json.dumps(result, ensure_ascii=False), flush=True)
         elif options.json:
@@ -337,6 +345,10 @@ def _batch_problem(line: str, key: str) -> str | None:
         return "not JSON"
     if not isinstance(row, dict) or not isinstance(row.get(key), str):
         return f"no {key!r} that is a string"
+    try:
+        json.dumps(row.get("id"), ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:  # a lone surrogate or 1e400
+        return "its id cannot be written back"
     try:
         check_question(row[key])
     except UsageError as error:

@@ -77,9 +77,11 @@ def read_document(file: Path, path: str, max_bytes: int) -> Document:
     data = _read_bytes(file, max_bytes)
     text = decode(data)
     metadata, body_start = _front_matter(text)
-    if not text[body_start:].strip(" \t\r\n\ufeff"):
+    if not text[body_start:].replace("\ufeff", "").replace("\u200b", "").strip():
         raise UnreadableFileError("empty")
     fields = {name: metadata[name] for name in _FIELDS if name in metadata}
+    if "title" in fields:
+        fields["title"] = fields["title"][:_MAX_TITLE]
     fields.setdefault("title", _guess_title(text[body_start:]) or file.stem)
     return Document(
         id=document_id(path),

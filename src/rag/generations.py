@@ -21,7 +21,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rag.errors import IndexCorruptError, IndexingError, IndexLockedError, IndexMismatchError, IndexMissingError
+from rag.errors import (
+    IndexCorruptError,
+    IndexingError,
+    IndexLockedError,
+    IndexMismatchError,
+    IndexMissingError,
+    IndexUnusableError,
+)
 from rag.models import file_sha256
 
 FORMAT = 1
@@ -139,6 +146,8 @@ def current(index: Path) -> Generation:
             if moved == pointer:
                 raise IndexCorruptError(f"{error.filename} is missing", _REBUILD) from error
             pointer = moved
+        except OSError as error:
+            raise _unreadable(error) from error
     raise IndexCorruptError(f"{index} is replaced faster than it can be read", "Try again.")
 
 
@@ -150,7 +159,11 @@ def verify(generation: Generation) -> None:
     """
     for name, expected in generation.manifest.files.items():
         path = generation.folder / name
-        if not path.is_file() or file_sha256(path) != expected["sha256"]:
+        try:
+            whole = path.is_file() and file_sha256(path) == expected["sha256"]
+        except OSError as error:
+            raise _unreadable(error) from error
+        if not whole:
             raise IndexCorruptError(f"{path} is damaged: its sha256 is not the manifest's", _REBUILD)
 
 
@@ -169,8 +182,10 @@ def _pointer(index: Path) -> tuple[str, str]:
     except FileNotFoundError as error:
         problem = f"There is no index in {index}"
         raise IndexMissingError(problem, "Build it with `rag index --corpus FOLDER`.") from error
-    except (OSError, ValueError) as error:
-        raise IndexCorruptError(f"{index / 'CURRENT'} cannot be read", _REBUILD) from error
+    except OSError as error:
+        raise _unreadable(error) from error
+    except ValueError as error:
+        raise IndexCorruptError(f"{index / 'CURRENT'} is damaged", _REBUILD) from error
     if Path(name).name != name or not name.startswith("gen-"):
         raise IndexCorruptError(f"{index / 'CURRENT'} names no generation", _REBUILD)
     return name, digest
@@ -200,14 +215,31 @@ def _parse_manifest(content: bytes, folder: Path) -> Manifest:
         raise IndexCorruptError(f"{folder / 'manifest.json'} is not a manifest", _REBUILD) from error
 
 
+def _unreadable(error: OSError) -> IndexUnusableError:
+    """A disk or its permissions at fault is no damage: rebuilding would not mend it."""
+    return IndexUnusableError(
+        f"{error.filename} cannot be read: {error.strerror}", "Check its permissions and the disk."
+    )
+
+
 def _next_name(index: Path) -> str:
     numbers = [int(path.name[4:10]) for path in index.glob("gen-??????*") if path.name[4:10].isdigit()]
     return f"gen-{max(numbers, default=0) + 1:06d}"
 
 
 def _remove_leftovers(index: Path) -> None:
-    for path in index.glob("gen-??????.tmp"):
-        shutil.rmtree(path, ignore_errors=True)
+    """Delete what runs that never published have left; only the holder of the lock may."""
+    try:
+        newest = _pointer(index)[0]
+    except IndexMissingError:
+        newest = ""
+    except IndexUnusableError:
+        newest = "gen-999999"  # CURRENT is damaged: which one was in use cannot be told
+    for path in index.glob("gen-??????*"):
+        if path.suffix == ".tmp" or path.name > newest:
+            shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        (index / "CURRENT.tmp").unlink()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -203,7 +203,8 @@ def _vectors(
     texts: list[str] = []
     for position, (document, chunks) in enumerate(zip(documents, split, strict=True)):
         old = previous.vectors(document) if previous else None
-        if old is not None:
+        # Another token limit of the same weights cuts other chunks.
+        if old is not None and [len(part) for part in old] == [len(chunks), sum(len(c.sentences) for c in chunks)]:
             taken[position] = old
             continue
         texts += [passage_text(document.title, document.text[chunk.start : chunk.end]) for chunk in chunks]

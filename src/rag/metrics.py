@@ -27,7 +27,7 @@ def token_f1(answer: str, gold: Sequence[str]) -> float:
 def contains_gold(text: str, gold: Sequence[str]) -> bool:
     """Whether a gold answer occurs in the text as whole words, both normalised."""
     padded = f" {normalised(text)} "
-    return any(f" {normalised(right)} " in padded for right in gold)
+    return any(right in padded for right in (f" {normalised(answer)} " for answer in gold) if right.strip())
 
 
 def _f1(answer: Sequence[str], gold: Sequence[str]) -> float:

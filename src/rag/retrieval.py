@@ -48,6 +48,7 @@ class Snapshot:
 
     def __init__(self, index: Path) -> None:
         generation = generations.current(index)
+        generations.verify(generation)  # before faiss reads it: a flipped length would ask for all the memory there is
         self.name = generation.name
         self.manifest: Manifest = generation.manifest
         self.store = Store(generation.folder / "store.sqlite")

@@ -69,6 +69,9 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
         for name in ("corpus", "index"):
             if name in values:
                 values[name] = found.parent / values[name]
+        for name in ("embedding_model", "writer_model"):
+            if values.get(name):
+                values[name] = str(found.parent / values[name])
     values |= {name: value for name, value in overrides.items() if value is not None}
     settings = dataclasses.replace(Settings(), **values)
     _check_ranges(settings, found)
@@ -107,7 +110,7 @@ def _convert(path: Path, name: str, hint: Any, value: Any) -> Any:
             allowed = " or ".join(repr(choice) for choice in get_args(hint))
             raise SettingsError(f"{path}: {name} = {value!r} is not a choice", f"Use {allowed}.")
         return value
-    if hint is Path and isinstance(value, str):
+    if hint is Path and isinstance(value, str) and "\0" not in value:
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -129,5 +132,11 @@ def _check_ranges(settings: Settings, path: Path | None) -> None:
             raise SettingsError(f"{where}: {name} = {getattr(settings, name)} is too small", f"Use {least} or more.")
     if not 0.0 <= settings.refuse_below <= 1.0:
         raise SettingsError(f"{where}: refuse_below = {settings.refuse_below} is out of range", "Use 0.0 to 1.0.")
+    if not 0 < settings.writer_timeout <= 86_400:
+        raise SettingsError(
+            f"{where}: writer_timeout = {settings.writer_timeout} is out of range", "Use 1.0 to 86400.0."
+        )
+    if settings.threads > 1024:
+        raise SettingsError(f"{where}: threads = {settings.threads} is too large", "Use 1024 or less; 0 chooses.")
     if not 0 < settings.port < 65536:
         raise SettingsError(f"{where}: port = {settings.port} is out of range", "Use 1 to 65535.")

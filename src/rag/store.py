@@ -3,7 +3,6 @@
 Row numbers of chunks and sentences start at 0 and are the rows of the two vector indexes.
 """
 
-import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from rag.errors import IndexCorruptError
 from rag.records import Chunk, Document
+from rag.wording import stems
 
 _DOCUMENT_FIELDS = tuple(field.name for field in fields(Document))
 
@@ -22,11 +22,10 @@ CREATE TABLE documents ({", ".join(_DOCUMENT_FIELDS)}, first_chunk INTEGER, chun
 CREATE TABLE chunks (row INTEGER PRIMARY KEY, document TEXT, "start" INTEGER, "end" INTEGER);
 CREATE TABLE sentences (row INTEGER PRIMARY KEY, chunk INTEGER, "start" INTEGER, "end" INTEGER, citable INTEGER);
 CREATE INDEX sentences_of_chunk ON sentences (chunk);
-CREATE VIRTUAL TABLE words USING fts5 (title, text, content = '', tokenize = 'porter unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE words USING fts5 (title, text, content = '', tokenize = 'unicode61 remove_diacritics 0');
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 """
 
-_QUERY_WORD = re.compile(r"\w+")
 _MAX_QUERY_WORDS = 64
 
 
@@ -78,7 +77,10 @@ class StoreWriter:
             row = self.chunks
             self._db.execute("INSERT INTO chunks VALUES (?, ?, ?, ?)", (row, document.id, chunk.start, chunk.end))
             text = document.text[chunk.start : chunk.end]
-            self._db.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", (row, document.title, text))
+            self._db.execute(
+                "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)",
+                (row, " ".join(stems(document.title)), " ".join(stems(text))),
+            )
             self._db.executemany(
                 "INSERT INTO sentences VALUES (?, ?, ?, ?, ?)",
                 (
@@ -141,6 +143,8 @@ class Store:
     def document(self, name: str) -> Document | None:
         """A document by its id or its path."""
         columns = ", ".join(_DOCUMENT_FIELDS)
+        if not name.isprintable():  # no stored path is that, and SQLite takes no lone surrogates
+            return None
         rows = self._rows(f"SELECT {columns} FROM documents WHERE id = ?1 OR path = ?1", (name,))
         return Document(*rows[0]) if rows else None
 
@@ -180,7 +184,7 @@ class Store:
         Okapi BM25 as SQLite's FTS5 computes it (Robertson and Zaragoza 2009; k1 = 1.2, b = 0.75), on
         Porter stems, over the title and the text of each chunk.
         """
-        words = dict.fromkeys(_QUERY_WORD.findall(question.lower()))
+        words = dict.fromkeys(stems(question))
         if not words:
             return []
         # Quoted, a word is never read as a search operator.

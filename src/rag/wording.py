@@ -1,6 +1,7 @@
 """Words, stems, names and numbers of a text: what lexical comparison needs, in one place."""
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Any
 
@@ -36,8 +37,9 @@ def _stemmer() -> Any:
 
 @lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
-    """Porter stem of a lower-case word; the same algorithm indexes the chunks."""
-    return str(_stemmer().stemWord(word))
+    """Porter stem of a lower-case word without its accents; the chunks are indexed by the same stems."""
+    plain = "".join(char for char in unicodedata.normalize("NFD", word) if not unicodedata.combining(char))
+    return str(_stemmer().stemWord(plain)) or plain
 
 
 def tokens(text: str) -> list[str]:
