@@ -1,8 +1,8 @@
 """Train the reader: ``python training/reader/train.py --data DIR --out DIR``.
 
 Starts from the embedding model's weights, keeps its word embeddings, and trains the rest with AdamW in
-bfloat16. Writes a checkpoint after each epoch (a run continues from the last one), the figures on the
-development split, and everything to be known about the run to ``log.jsonl``.
+bfloat16. Writes a checkpoint after each epoch (a run continues from the last one), and its progress and the figures
+on the development split to ``log.jsonl``.
 """
 
 import argparse
@@ -178,7 +178,7 @@ def main() -> None:
                 raise SystemExit("The loss is not finite; lower --rate.")
         save_file(model.state_dict(), options.out / f"epoch-{number + 1}.safetensors")
         torch.save({"optimizer": optimizer.state_dict(), "step": step, "epoch": number + 1}, checkpoint)
-        log(epoch=number + 1, **{k: round(v, 4) for k, v in evaluate(model, tokenizer, development).items()})
+    log(epoch=options.epochs, **{k: round(v, 4) for k, v in evaluate(model, tokenizer, development).items()})
 
 
 if __name__ == "__main__":
