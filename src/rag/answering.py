@@ -4,6 +4,7 @@ The sources are settled before the first word is written. Whatever writes, each 
 them, and where it is not carried the evidence itself is quoted instead.
 """
 
+import dataclasses
 import re
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -36,8 +37,12 @@ MAX_QUESTION = 2_000
 _MAX_WRITTEN_TOKENS = 80
 _FOLLOWUP_PASSAGES = 3
 """Passages looked at for each reading of a follow-up question before one is chosen."""
-_SECOND_BEST = 0.6
-"""A further sentence is shown only if it is at least this likely, compared with the best one, to answer."""
+_WORTH_SHOWING = 0.3
+"""A further sentence is shown only if it is at least this likely, compared with the best one, to answer. A sure
+answer so stands alone, and an unsure one beside its alternatives."""
+_OPENS_WITH_PRONOUN = re.compile(
+    r"(?:He|She|It|They|His|Her|Its|Their|This|These|That|Those|Both|The former|The latter)\b"
+)
 
 _MARKER = re.compile(r"\s*\[\d[\d, ]*\]")
 
@@ -198,17 +203,31 @@ class Answerer:
 
 def choose(picked: Picked, settings: Settings) -> tuple[Evidence, ...]:
     """The sentences of an answer: the best one, and others nearly as likely, within the length of an answer."""
-    best, *others = picked.evidence
-    chosen = [best]
-    words = len(best.text.split())
-    for item in others[: 2 * settings.sources]:
-        if len(chosen) == settings.sources or item.score < max(settings.refuse_below, _SECOND_BEST * best.score):
+    chosen: list[Evidence] = []
+    words = 0
+    for item in picked.evidence[: 3 * settings.sources]:
+        if len(chosen) == settings.sources or (chosen and item.score < _WORTH_SHOWING * chosen[0].score):
             break
+        room = settings.answer_words - words if chosen else max(settings.answer_words, len(item.text.split()))
+        item = _with_context(item, room)
         length = len(item.text.split())
-        if words + length <= settings.answer_words and item.text not in [before.text for before in chosen]:
+        if length <= room and not any(_overlap(item, before) for before in chosen):
             chosen.append(item)
             words += length
     return tuple(chosen)
+
+
+def _with_context(item: Evidence, room: int) -> Evidence:
+    """The sentence with the one before it, where it opens with a pronoun that would hang in the air alone."""
+    if item.context_start is None or not _OPENS_WITH_PRONOUN.match(item.text):
+        return item
+    longer = dataclasses.replace(item, start=item.context_start)
+    return longer if len(longer.text.split()) <= room else item
+
+
+def _overlap(one: Evidence, other: Evidence) -> bool:
+    same_place = one.document.id == other.document.id and one.start < other.end and other.start < one.end
+    return same_place or one.text == other.text
 
 
 def _quote(citations: Sequence[Citation]) -> Generator[AnswerSentence]:

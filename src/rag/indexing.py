@@ -14,7 +14,7 @@ import numpy as np
 
 from rag import generations
 from rag.chunking import pack_chunks
-from rag.documents import read_documents
+from rag.documents import corpus_files, read_documents
 from rag.embedding import Embedder, Vectors
 from rag.errors import CorpusError, IndexUnusableError
 from rag.generations import Generation, Manifest
@@ -149,12 +149,13 @@ def passage_text(title: str, text: str) -> str:
 def _read(corpus: Path, max_bytes: int, progress: Progress) -> tuple[list[Document], list[SkippedFile]]:
     documents: list[Document] = []
     skipped: list[SkippedFile] = []
+    total = len(corpus_files(corpus))
     for found in read_documents(corpus, max_bytes):
         if isinstance(found, SkippedFile):
             skipped.append(found)
         else:
             documents.append(found)
-        progress("Reading", len(documents) + len(skipped), 0)
+        progress("Reading", len(documents) + len(skipped), total)
     return documents, skipped
 
 

@@ -12,6 +12,7 @@ from rag.reader import Reader
 from rag.reading import Reading
 from rag.records import Evidence, Passage
 from rag.retrieval import ScoredChunk, Snapshot, candidate_sentences, passages, search
+from rag.store import StoredSentence
 from rag.wording import content_stems, names, stem
 
 _NO_MARGIN = -20.0
@@ -44,6 +45,8 @@ class Candidates:
     """For each candidate: its passage's position, start and end in the document."""
     answers: tuple[tuple[int, int] | None, ...]
     """For each candidate: the reader's best span in the document where it lies in the sentence."""
+    context_starts: tuple[int | None, ...]
+    """For each candidate: where the sentence right before it starts, if that one is citable too."""
     features: evidence.Features
     """Shape ``(candidates, len(FEATURES))``."""
 
@@ -63,7 +66,16 @@ class Picker:
         for position in np.argsort(-scores, kind="stable"):
             passage, start, end = found.spans[position]
             document = found.passages[passage].document
-            ranked.append(Evidence(document, start, end, float(scores[position]), found.answers[position]))
+            ranked.append(
+                Evidence(
+                    document,
+                    start,
+                    end,
+                    float(scores[position]),
+                    found.answers[position],
+                    found.context_starts[position],
+                )
+            )
         return Picked(question, found.passages, tuple(ranked), self._missing_words(snapshot, question))
 
     def candidates(self, snapshot: Snapshot, question: str, k: int) -> Candidates:
@@ -97,11 +109,13 @@ def _candidates(
     rows: list[evidence.Features] = []
     spans: list[tuple[int, int, int]] = []
     answers: list[tuple[int, int] | None] = []
-    before: dict[int, str] = {}
+    context_starts: list[int | None] = []
+    before: dict[int, StoredSentence] = {}
     for sentence, cosine in candidate_sentences(snapshot, found, query):
         position = positions[sentence.chunk]
         passage, scored, reading = retrieved[position], found[position], readings[position]
         text = passage.document.text[sentence.start : sentence.end]
+        previous = before.get(sentence.chunk)
         if sentence.citable:
             start, end = sentence.start - passage.start, sentence.end - passage.start
             margin = reading.margin if reading else _NO_MARGIN
@@ -109,7 +123,7 @@ def _candidates(
                 evidence.features(
                     words,
                     text,
-                    before.get(sentence.chunk, ""),
+                    passage.document.text[previous.start : previous.end] if previous else "",
                     f"{passage.document.title}\n{passage.text}",
                     cosine,
                     PassageScores(
@@ -121,6 +135,7 @@ def _candidates(
             spans.append((position, sentence.start, sentence.end))
             inside = reading is not None and start <= reading.start and reading.end <= end
             answers.append((passage.start + reading.start, passage.start + reading.end) if reading and inside else None)
-        before[sentence.chunk] = text
+            context_starts.append(previous.start if previous and previous.citable else None)
+        before[sentence.chunk] = sentence
     features = np.array(rows) if rows else np.zeros((0, len(evidence.FEATURES)))
-    return Candidates(tuple(retrieved), tuple(spans), tuple(answers), features)
+    return Candidates(tuple(retrieved), tuple(spans), tuple(answers), tuple(context_starts), features)

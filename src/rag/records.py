@@ -87,6 +87,8 @@ class Evidence:
     """Estimated probability that the sentence answers the question."""
     answer: tuple[int, int] | None = None
     """Range of the short answer in the document, where the reader found it in this sentence."""
+    context_start: int | None = None
+    """Start of the citable sentence right before this one, if there is one in the same passage."""
 
     @property
     def text(self) -> str:

@@ -170,12 +170,30 @@ def test_control_characters_do_not_reach_the_models(make: Make) -> None:
     assert make(refuse_below=1.0).answer("When\u202e was\x00 Salyut\ud800 1\n launched?").question == QUESTION
 
 
-def test_further_sentences_must_be_nearly_as_likely_and_fit() -> None:
-    document = Document("d", "d.md", "One is here. Two is here. Three is. " + "long " * 80 + ".", 0, "", "D")
+TEXT = "Salyut 1 came first. It flew in 1971. Mir flew in 1986. " + "long " * 80 + "end."
+DOCUMENT = Document("d", "d.md", TEXT, 0, "", "D")
 
-    def evidence(start: int, end: int, score: float) -> Evidence:
-        return Evidence(document, start, end, score)
 
-    settings = Settings(refuse_below=0.1, sources=3, answer_words=20)
-    likely = [evidence(0, 12, 0.9), evidence(36, 430, 0.88), evidence(13, 25, 0.8), evidence(26, 35, 0.2)]
-    assert [item.start for item in choose(Picked("?", (), tuple(likely), ()), settings)] == [0, 13]
+def evidence(quote: str, score: float, context: str = "") -> Evidence:
+    start = TEXT.index(quote)
+    return Evidence(DOCUMENT, start, start + len(quote), score, None, TEXT.index(context) if context else None)
+
+
+def chosen(*candidates: Evidence, words: int = 20) -> list[str]:
+    settings = Settings(refuse_below=0.1, sources=3, answer_words=words)
+    return [item.text for item in choose(Picked("?", (), candidates, ()), settings)]
+
+
+def test_further_sentences_must_be_likely_enough_and_fit() -> None:
+    first, long, second, unlikely = "Mir flew in 1986.", TEXT[57:], "Salyut 1 came first.", "It flew in 1971."
+    likely = [evidence(first, 0.9), evidence(long, 0.88), evidence(second, 0.5), evidence(unlikely, 0.2)]
+    assert chosen(*likely) == [first, second]
+    assert chosen(evidence(long, 0.9)) == [long], "the best one is shown however long it is"
+
+
+def test_a_sentence_that_opens_with_a_pronoun_brings_the_one_before() -> None:
+    pronoun = evidence("It flew in 1971.", 0.9, context="Salyut 1 came")
+    assert chosen(pronoun) == ["Salyut 1 came first. It flew in 1971."]
+    assert chosen(pronoun, evidence("Salyut 1 came first.", 0.8)) == ["Salyut 1 came first. It flew in 1971."]
+    assert chosen(pronoun, words=6) == ["It flew in 1971."]
+    assert chosen(evidence("Mir flew in 1986.", 0.9, context="It flew")) == ["Mir flew in 1986."]

@@ -147,7 +147,7 @@ def test_progress_reaches_its_end(articles: Articles, write_corpus: WriteCorpus,
     write_corpus(articles)
     told: list[tuple[str, int, int]] = []
     build(progress=lambda *step: told.append(step))
-    assert [step for step in told if step[0] == "Reading"][-1] == ("Reading", 3, 0)
+    assert [step for step in told if step[0] == "Reading"][-1] == ("Reading", 3, 3)
     embedding = [step for step in told if step[0] == "Embedding"][-1]
     assert embedding[1] == embedding[2] > 3
     assert told[-1] == ("Writing", 1, 1)
