@@ -1,5 +1,6 @@
 """The evidence flow: standalone question → passages and the sentences that answer it, with probabilities."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,9 @@ class Picked:
     """Citable sentences of the passages, best first."""
     missing_words: tuple[str, ...]
     """Names and numbers of the question that occur nowhere in the index, as typed."""
+    retrieve_seconds: float = 0.0
+    evidence_seconds: float = 0.0
+    """For reading and ranking, after retrieving."""
 
     @property
     def confidence(self) -> float:
@@ -49,6 +53,7 @@ class Candidates:
     """For each candidate: where the sentence right before it starts, if that one is citable too."""
     features: evidence.Features
     """Shape ``(candidates, len(FEATURES))``."""
+    retrieve_seconds: float
 
 
 class Picker:
@@ -60,6 +65,7 @@ class Picker:
 
     def pick(self, snapshot: Snapshot, question: str, k: int) -> Picked:
         """Rank the sentences of the ``k`` best passages."""
+        began = time.perf_counter()
         found = self.candidates(snapshot, question, k)
         scores = evidence.probability(found.features) if len(found.features) else np.zeros(0)
         ranked = []
@@ -76,18 +82,22 @@ class Picker:
                     found.context_starts[position],
                 )
             )
-        return Picked(question, found.passages, tuple(ranked), self._missing_words(snapshot, question))
+        missing = self._missing_words(snapshot, question)
+        spent = time.perf_counter() - began - found.retrieve_seconds
+        return Picked(question, found.passages, tuple(ranked), missing, found.retrieve_seconds, spent)
 
     def candidates(self, snapshot: Snapshot, question: str, k: int) -> Candidates:
         """Every citable sentence of the ``k`` best passages with its features."""
+        began = time.perf_counter()
         snapshot.check_model(self._embedder)
         query = self._embedder.embed([question])[0]
         found = search(snapshot, question, query, k)
         retrieved = passages(snapshot, found)
+        seconds = time.perf_counter() - began
         readings = self._reader.read(question, [(passage.document.title, passage.text) for passage in retrieved])
         known = snapshot.store.chunks_with(dict.fromkeys(content_stems(question)))
         words = QuestionWords.of(question, known, snapshot.store.chunks)
-        return _candidates(words, snapshot, found, retrieved, readings, query)
+        return _candidates(words, snapshot, found, retrieved, readings, query, seconds)
 
     def _missing_words(self, snapshot: Snapshot, question: str) -> tuple[str, ...]:
         written = names(question)
@@ -103,6 +113,7 @@ def _candidates(
     retrieved: Sequence[Passage],
     readings: Sequence[Reading | None],
     query: Vectors,
+    retrieve_seconds: float,
 ) -> Candidates:
     positions = {scored.chunk.row: position for position, scored in enumerate(found)}
     best_margin = max((reading.margin for reading in readings if reading), default=_NO_MARGIN)
@@ -138,4 +149,4 @@ def _candidates(
             context_starts.append(previous.start if previous and previous.citable else None)
         before[sentence.chunk] = sentence
     features = np.array(rows) if rows else np.zeros((0, len(evidence.FEATURES)))
-    return Candidates(tuple(retrieved), tuple(spans), tuple(answers), tuple(context_starts), features)
+    return Candidates(tuple(retrieved), tuple(spans), tuple(answers), tuple(context_starts), features, retrieve_seconds)

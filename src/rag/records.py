@@ -142,8 +142,8 @@ class Answer:
     citations: tuple[Citation, ...]
     retrieved: tuple[Passage, ...]
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """``retrieve``, ``evidence``, ``first_token`` and ``total``, each from the start of its own step
-    but for the last two, which count from the question."""
+    """``retrieve`` (with making a follow-up standalone) and ``evidence`` each for itself; ``first_token`` and
+    ``total`` from the question on."""
     model: str = ""
     generation: str = ""
 

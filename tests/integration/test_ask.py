@@ -72,8 +72,8 @@ def test_a_batch_answers_in_order_and_understands_follow_ups(index: Path, corpus
 
 def test_answering_never_imports_torch(index: Path) -> None:
     program = (
-        "import sys; from rag.assembly import Assembly; from rag.settings import load_settings\n"
-        f"assembly = Assembly(load_settings(index={str(index)!r}, mode='write'))\n"
+        "import sys; from pathlib import Path; from rag.assembly import Assembly; from rag.settings import load_settings\n"
+        f"assembly = Assembly(load_settings(index=Path({str(index)!r}), mode='write'))\n"
         "assert assembly.answerer.answer('When was Salyut 1 launched?').sentences\n"
         "print(sorted({'torch', 'transformers', 'sentence_transformers', 'gradio'} & set(sys.modules)))"
     )
