@@ -28,7 +28,7 @@ def main() -> None:
                 time.sleep(0.5)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-            page = browser.new_page(viewport={"width": 1280, "height": 760})
+            page = browser.new_page(viewport={"width": 1280, "height": 820})
             page.goto(url)
             page.locator("#rag-banner .banner").wait_for(state="detached", timeout=240_000)
             for question in ("When was Salyut 1 launched?", "Who were the first people to live on it?"):

@@ -37,7 +37,9 @@ MAX_QUESTION = 2_000
 _MAX_WRITTEN_TOKENS = 80
 _FOLLOWUP_PASSAGES = 3
 """Passages looked at for each reading of a follow-up question before one is chosen."""
-_WORTH_SHOWING = 0.3
+_AS_GOOD_AS_BEST = 0.3
+"""A likelier reading of a follow-up is preferred to the best answered one from this share of its confidence on."""
+_WORTH_SHOWING = 0.15
 """A further sentence is shown only if it is at least this likely, compared with the best one, to answer. A sure
 answer so stands alone, and an unsure one beside its alternatives."""
 _OPENS_WITH_PRONOUN = re.compile(
@@ -135,7 +137,7 @@ class Answerer:
         )
 
     def _pick(self, snapshot: Snapshot, question: str, history: Sequence[Turn]) -> tuple[Picked, float]:
-        """Choose the reading of the question that the articles answer best, then look closely at that one.
+        """Choose the likeliest reading of the question that the articles answer well, then look closely at it.
 
         Returns the picked evidence and the seconds spent on choosing.
         """
@@ -143,7 +145,8 @@ class Answerer:
         readings = candidates(question, history)
         if len(readings) > 1:
             tried = [self._picker.pick(snapshot, reading, _FOLLOWUP_PASSAGES) for reading in readings]
-            standalone = max(tried, key=lambda picked: picked.confidence).question
+            enough = _AS_GOOD_AS_BEST * max(picked.confidence for picked in tried)
+            standalone = next(picked.question for picked in tried if picked.confidence >= enough)
         else:
             standalone = readings[0]
         spent = time.perf_counter() - began

@@ -1,7 +1,7 @@
 """Follow-up questions → candidate standalone questions, without a language model.
 
 "How long was his mission?" after a question on Aidyn Aimbetov becomes "How long was Aidyn Aimbetov's mission?".
-Which of several candidates was meant is decided by the flow: the one that the articles answer best.
+Which of several candidates was meant is decided by the flow: the likeliest one that the articles answer well.
 """
 
 import re

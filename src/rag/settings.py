@@ -42,7 +42,7 @@ class Settings:
     """Chunks retrieved for a question."""
     sources: int = 3
     """Most evidence sentences of an answer."""
-    refuse_below: float = 0.08
+    refuse_below: float = 0.05
     """Evidence below this estimated probability is refused."""
     answer_words: int = 60
     """Answers stop growing at about this length."""

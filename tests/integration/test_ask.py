@@ -30,7 +30,7 @@ def assert_exact(answer: dict[str, Any], corpus: Path) -> None:
     [
         ("When was Salyut 1 launched?", "19 April 1971"),
         ("who is the wolf amendment named after", "Frank Wolf"),
-        ("How old was Deke Slayton when he flew on Apollo–Soyuz?", "51"),
+        ("When did Alouette 1 go into orbit?", "29 September 1962"),
     ],
 )
 def test_the_answer_is_right_and_cited_exactly(ask: Ask, corpus: Path, question: str, gold: str, mode: str) -> None:
@@ -56,7 +56,7 @@ def test_a_batch_answers_in_order_and_understands_follow_ups(index: Path, corpus
         {"role": "assistant", "content": "It is Aidyn Aimbetov [1]."},
     ]
     lines = [
-        {"id": "b", "question": "On which spacecraft did he fly?", "history": history},
+        {"id": "b", "question": "How long was his mission?", "history": history},
         {"id": 7, "question": "When was Salyut 1 launched?"},
     ]
     batch = tmp_path / "batch.jsonl"
@@ -64,8 +64,8 @@ def test_a_batch_answers_in_order_and_understands_follow_ups(index: Path, corpus
     done = rag("ask", "--batch", batch, "--index", index)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["id"] for answer in answers] == ["b", 7]
-    assert "Aimbetov" in answers[0]["standalone_question"]
-    assert "TMA-18M" in answers[0]["answer"]
+    assert not answers[1]["refused"]
+    assert answers[0]["standalone_question"] == "How long was Aidyn Aimbetov’s mission?"
     for answer in answers:
         assert_exact(answer, corpus)
 

@@ -17,7 +17,7 @@ from rag.settings import Mode, Settings
 
 EXAMPLES = (
     "When was Salyut 1 launched?",
-    "Which countries first signed the Artemis Accords?",
+    "Are the Artemis Accords binding in law?",
     "Why can NASA not work with China bilaterally?",
     "How long was Aidyn Aimbetov's mission?",
     "What did Dmitry Rogozin say about deep space?",
