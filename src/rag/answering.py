@@ -213,7 +213,7 @@ def choose(picked: Picked, settings: Settings) -> tuple[Evidence, ...]:
         room = settings.answer_words - words if chosen else max(settings.answer_words, len(item.text.split()))
         item = _with_context(item, room)
         length = len(item.text.split())
-        if length <= room and not any(_overlap(item, before) for before in chosen):
+        if length <= room and not any(_repeats(item, before) for before in chosen):
             chosen.append(item)
             words += length
     return tuple(chosen)
@@ -227,9 +227,12 @@ def _with_context(item: Evidence, room: int) -> Evidence:
     return longer if len(longer.text.split()) <= room else item
 
 
-def _overlap(one: Evidence, other: Evidence) -> bool:
-    same_place = one.document.id == other.document.id and one.start < other.end and other.start < one.end
-    return same_place or one.text == other.text
+def _repeats(item: Evidence, before: Evidence) -> bool:
+    """Whether a sentence stands in the same place as an earlier one, or gives the same short answer again."""
+    if item.document.id == before.document.id and item.start < before.end and before.start < item.end:
+        return True
+    answer = before.document.text[slice(*before.answer)] if before.answer else before.text
+    return answer.lower() in item.text.lower()
 
 
 def _quote(citations: Sequence[Citation]) -> Generator[AnswerSentence]:

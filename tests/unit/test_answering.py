@@ -1,5 +1,6 @@
 """The answering flow with fakes: sources first, every sentence checked, refusals, follow-ups, a writer that fails."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -189,6 +190,12 @@ def test_further_sentences_must_be_likely_enough_and_fit() -> None:
     likely = [evidence(first, 0.9), evidence(long, 0.88), evidence(second, 0.5), evidence(unlikely, 0.1)]
     assert chosen(*likely) == [first, second]
     assert chosen(evidence(long, 0.9)) == [long], "the best one is shown however long it is"
+
+
+def test_the_same_answer_is_not_given_twice() -> None:
+    best = dataclasses.replace(evidence("It flew in 1971.", 0.9), answer=(TEXT.index("flew"), TEXT.index("flew") + 4))
+    assert chosen(best, evidence("Mir flew in 1986.", 0.85)) == ["It flew in 1971."]
+    assert chosen(best, evidence("Salyut 1 came first.", 0.85)) == ["It flew in 1971.", "Salyut 1 came first."]
 
 
 def test_a_sentence_that_opens_with_a_pronoun_brings_the_one_before() -> None:
