@@ -58,7 +58,6 @@ def _citation_object(citation: Citation) -> dict[str, Any]:
         "title": citation.title,
         "path": citation.path,
         "url": citation.url,
-        "publisher": citation.publisher,
         "published": citation.published,
         "start": citation.start,
         "end": citation.end,

@@ -245,6 +245,7 @@ def test_closing_the_page_closes_the_engine(page: Page, engine: ScriptedEngine) 
     page.locator("#rag-live .sentence").first.wait_for()
     page.close()
     wait_until(lambda: engine.asked[0].closed)
+    assert [call.question for call in engine.asked] == ["Slow"]
 
 
 def test_retry_asks_again_in_place(page: Page, engine: ScriptedEngine) -> None:

@@ -25,7 +25,7 @@ COMMANDS = ("index", "ask", "search", "show", "eval", "serve", "info")
 ANSWER_KEYS = (
     "id question standalone_question short_answer answer refused sentences citations retrieved seconds model generation"
 ).split()
-CITATION_KEYS = "number document title path url publisher published start end quote".split()
+CITATION_KEYS = "number document title path url published start end quote".split()
 
 
 def stored_file() -> str:
