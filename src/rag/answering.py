@@ -39,9 +39,10 @@ _FOLLOWUP_PASSAGES = 3
 """Passages looked at for each reading of a follow-up question before one is chosen."""
 _AS_GOOD_AS_BEST = 0.3
 """A likelier reading of a follow-up is preferred to the best answered one from this share of its confidence on."""
+_SURE = 0.5
+"""A sentence likelier than not to answer stands alone; a less likely one is shown beside its alternatives."""
 _WORTH_SHOWING = 0.15
-"""A further sentence is shown only if it is at least this likely, compared with the best one, to answer. A sure
-answer so stands alone, and an unsure one beside its alternatives."""
+"""An alternative must be at least this likely, compared with the best one, to answer."""
 _OPENS_WITH_PRONOUN = re.compile(
     r"(?:He|She|It|They|His|Her|Its|Their|This|These|That|Those|Both|The former|The latter)\b"
 )
@@ -204,11 +205,13 @@ class Answerer:
 
 
 def choose(picked: Picked, settings: Settings) -> tuple[Evidence, ...]:
-    """The sentences of an answer: the best one, and others nearly as likely, within the length of an answer."""
+    """The sentences of an answer: the best one and, if that is unsure, its alternatives, within the answer's length."""
     chosen: list[Evidence] = []
     words = 0
     for item in picked.evidence[: 3 * settings.sources]:
-        if len(chosen) == settings.sources or (chosen and item.score < _WORTH_SHOWING * chosen[0].score):
+        if len(chosen) == settings.sources:
+            break
+        if chosen and (chosen[0].score >= _SURE or item.score < _WORTH_SHOWING * chosen[0].score):
             break
         room = settings.answer_words - words if chosen else max(settings.answer_words, len(item.text.split()))
         item = _with_context(item, room)

@@ -153,10 +153,6 @@ class Store:
         rows = self._rows("SELECT sha256, title, first_chunk, chunks, first_sentence, sentences FROM documents")
         return {(sha256, title): RowRange(*numbers) for sha256, title, *numbers in rows}
 
-    def fingerprints(self) -> dict[str, str]:
-        """Path → sha256 of every document."""
-        return dict(self._rows("SELECT path, sha256 FROM documents"))
-
     def all_documents(self) -> list[Document]:
         """Every document, ordered by path."""
         return [
