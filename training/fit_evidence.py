@@ -1,33 +1,43 @@
-"""Fit the evidence model: ``python training/fit_evidence.py --data DIR --work DIR``.
+"""Fit the evidence models: ``python training/fit_evidence.py --data DIR --work DIR``.
 
-The development articles of the reading set, which the reader has not seen, are indexed among all others with
-every second paragraph left out, and then once more with the other paragraphs left out. Their questions are
-asked through the product's own retriever and reader. So each answerable question counts once as answerable and
-once as beyond the articles, and unanswerable ones as what they are. A candidate sentence is right if it holds
-an annotated answer. Figures are for articles that were not fitted on (leave one article out).
+The development articles of the reading set, which the reader has not seen, are asked through the product's own
+retriever and reader, to four indexes: of all articles (answerable questions and unanswerable ones), twice with every
+second development paragraph left out (questions on those are beyond the articles), and without the development
+articles (their topics are). A candidate sentence is right if it holds an annotated answer.
+
+For each ranking (``rag.evidence.Ranking``) a logistic regression over sentences ranks them, and one over questions
+gives the probability that the best one is right. Figures are for articles that were not fitted on (leave one out).
 """
 
 import argparse
 import json
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
 
 from rag.assembly import cache_folder
 from rag.embedding import OnnxEmbedder
-from rag.evidence import FEATURES, Features
+from rag.evidence import FEATURES, USED, Features, Ranking, question_features
 from rag.indexing import build_index
+from rag.metrics import expected_calibration_error
 from rag.models import EMBEDDING, reader_folder
-from rag.picking import Picker
+from rag.picking import Candidates, Picker
 from rag.reader import OnnxReader
 from rag.retrieval import Snapshot
+from rag.settings import Settings
 from reader.data import CHUNK_TOKENS, Articles, file_name, is_development, read_articles, write_corpus
 
-PASSAGES = 8
+SHARES = {"answerable": 0.5, "unanswerable": 0.25, "absent paragraph": 0.15, "absent topic": 0.1}
+"""Of the questions that confidence is calibrated for; everyday use is unknown, so half of them can be answered."""
+_SENTENCE_C, _QUESTION_C = 1.0, 0.003
+"""Inverse strength of regularisation. Questions are few and articles differ, so theirs is strong."""
+WRONGLY_REFUSED = (0.05, 0.1, 0.15, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +46,22 @@ class Case:
 
     article: str
     kind: str
-    """``answerable``, ``unanswerable`` (a trap set beside a real fact), or ``absent`` (its paragraph is left out)."""
+    """A key of ``SHARES``."""
     features: Features
     right: np.ndarray
     """Which candidates hold an annotated answer."""
+    passage: np.ndarray
+    """Position of each candidate's passage among those retrieved."""
+    question: str
+    found: Candidates
 
 
-def collect(articles: Articles, work: Path, parity: int) -> list[Case]:
-    """Ask the development questions with every second development paragraph left out."""
-
-    def keep(article: str, number: int) -> bool:
-        return not is_development(article) or number % 2 == parity
-
-    corpus, index = work / "corpus", work / "index"
-    starts = write_corpus(articles, corpus, keep)
+def collect(articles: Articles, work: Path, kind: str, keep: Callable[[str, int], bool]) -> list[Case]:
+    """Ask the development questions to an index of the kept paragraphs; absent kinds ask about those left out."""
+    starts = write_corpus(articles, work / "corpus", keep)
     embedder = OnnxEmbedder(EMBEDDING.path.parent, EMBEDDING.name, cache_folder(), 2)
-    build_index(corpus, index, embedder, chunk_tokens=CHUNK_TOKENS, max_file_bytes=10**9)
-    snapshot = Snapshot(index)
+    build_index(work / "corpus", work / "index", embedder, chunk_tokens=CHUNK_TOKENS, max_file_bytes=10**9)
+    snapshot = Snapshot(work / "index")
     picker = Picker(embedder, OnnxReader(reader_folder(), 2))
     cases = []
     for article, paragraphs in articles.items():
@@ -60,44 +69,119 @@ def collect(articles: Articles, work: Path, parity: int) -> list[Case]:
             continue
         for start, paragraph in zip(starts[article], paragraphs, strict=True):
             for qa in paragraph["qas"]:
-                if start is None and not qa["answers"]:
+                if (start is None) != kind.startswith("absent") or (start is None and not qa["answers"]):
                     continue
-                found = picker.candidates(snapshot, qa["question"], PASSAGES)
+                found = picker.candidates(snapshot, qa["question"], Settings().candidates)
                 spans = [(a["start"], a["start"] + len(a["text"])) for a in qa["answers"]] if start is not None else []
                 right = [
                     found.passages[passage].document.path == file_name(article)
                     and any(first <= start + a and start + b <= last for a, b in spans)
                     for passage, first, last in found.spans
                 ]
-                kind = "absent" if start is None else "answerable" if qa["answers"] else "unanswerable"
-                cases.append(Case(article, kind, found.features, np.array(right, bool)))
+                named = kind if kind.startswith("absent") or qa["answers"] else "unanswerable"
+                owners = np.array([passage for passage, _, _ in found.spans])
+                case = Case(article, named, found.features, np.array(right, bool), owners, qa["question"], found)
+                if len(found.features):
+                    cases.append(case)
     return cases
 
 
-def fit(cases: list[Case]) -> LogisticRegression:
-    """Logistic regression on all candidates of all cases."""
-    rows = np.vstack([case.features for case in cases])
+def collect_all(articles: Articles, work: Path) -> list[Case]:
+    """Cases of all kinds."""
+    cases = collect(articles, work, "answerable", lambda article, number: True)
+    for parity in (0, 1):
+        cases += collect(
+            articles,
+            work,
+            "absent paragraph",
+            lambda article, number, parity=parity: not is_development(article) or number % 2 == parity,
+        )
+    return cases + collect(articles, work, "absent topic", lambda article, number: not is_development(article))
+
+
+Model = dict[str, list[float] | float]
+
+
+def fit(rows: np.ndarray, right: np.ndarray, weights: np.ndarray, c: float) -> Model:
+    """Logistic regression on standardised features, folded back into weights for the features as they are."""
+    scaler = StandardScaler().fit(rows)
+    model = LogisticRegression(max_iter=5000, C=c).fit(scaler.transform(rows), right, weights)
+    folded = model.coef_[0] / scaler.scale_
+    bias = float(model.intercept_[0] - folded @ scaler.mean_)
+    return {"weights": [round(float(weight), 5) for weight in folded], "bias": round(bias, 5)}
+
+
+def apply(model: Model, rows: np.ndarray) -> np.ndarray:
+    """Probabilities."""
+    return 1 / (1 + np.exp(-(rows @ np.array(model["weights"]) + model["bias"])))
+
+
+def case_weights(cases: Sequence[Case]) -> np.ndarray:
+    """Weights that give the kinds their shares; they sum to the number of cases."""
+    counts = {kind: sum(case.kind == kind for case in cases) for kind in SHARES}
+    return np.array([len(cases) * SHARES[case.kind] / counts[case.kind] for case in cases])
+
+
+def fit_sentences(cases: Sequence[Case], ranking: Ranking) -> Model:
+    """Which sentences are right."""
+    columns = [FEATURES.index(name) for name in USED[ranking]]
+    rows = np.vstack([case.features[:, columns] for case in cases])
     right = np.concatenate([case.right for case in cases])
-    return LogisticRegression(max_iter=5000, C=1.0).fit(rows, right)
+    weights = np.concatenate(
+        [np.full(len(case.features), weight) for case, weight in zip(cases, case_weights(cases), strict=True)]
+    )
+    return fit(rows, right, weights, _SENTENCE_C)
 
 
-def measure(held_out: list[tuple[Case, np.ndarray]]) -> dict[str, float]:
+def without_each_article(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """Article → the cases of the others."""
+    return {name: [case for case in cases if case.article != name] for name in sorted({case.article for case in cases})}
+
+
+def fit_ranking(cases: Sequence[Case], ranking: Ranking) -> tuple[dict[str, Model], dict[str, float]]:
+    """Both models of a ranking, and their figures on articles that were not fitted on."""
+    columns = [FEATURES.index(name) for name in USED[ranking]]
+    others = without_each_article(cases)
+    sentence = {name: fit_sentences(rest, ranking) for name, rest in others.items()}
+    probabilities = [apply(sentence[case.article], case.features[:, columns]) for case in cases]
+    rows = np.array([question_features(c.features, p, ranking) for c, p in zip(cases, probabilities, strict=True)])
+    right = np.array([case.right[p.argmax()] for case, p in zip(cases, probabilities, strict=True)])
+    weights = case_weights(cases)
+    article = np.array([case.article for case in cases])
+    confidence = np.zeros(len(cases))
+    for name in others:
+        mine = article == name
+        confidence[mine] = apply(fit(rows[~mine], right[~mine], weights[~mine], _QUESTION_C), rows[mine])
+    models = {"sentence": fit_sentences(cases, ranking), "question": fit(rows, right, weights, _QUESTION_C)}
+    return models, measure(cases, probabilities, confidence, right)
+
+
+def measure(
+    cases: Sequence[Case], probabilities: Sequence[np.ndarray], confidence: np.ndarray, right: np.ndarray
+) -> dict[str, float]:
     """Ranking and refusing, from the probabilities of cases that were not fitted on."""
-    best: dict[str, list[float]] = {"answerable": [], "unanswerable": [], "absent": []}
-    hits: dict[int, list[bool]] = {1: [], 2: [], 3: []}
-    for case, probabilities in held_out:
-        best[case.kind].append(float(probabilities.max()))
-        if case.kind == "answerable":
-            order = np.argsort(-probabilities)
-            for k in hits:
-                hits[k].append(bool(case.right[order[:k]].any()))
-    figures = {f"right_in_{k}": float(np.mean(values)) for k, values in hits.items()}
-    for kind in ("unanswerable", "absent"):
-        truth = [1] * len(best["answerable"]) + [0] * len(best[kind])
-        figures[f"auc_{kind}"] = float(roc_auc_score(truth, best["answerable"] + best[kind]))
-    for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5):
-        for kind, values in best.items():
-            figures[f"below_{threshold}_{kind}"] = float(np.mean(np.array(values) < threshold))
+    kinds = np.array([case.kind for case in cases])
+    answerable = kinds == "answerable"
+    figures = {}
+    for k in (1, 2, 3, 5):
+        hits = [
+            case.right[np.argsort(-p)[:k]].any()
+            for case, p in zip(cases, probabilities, strict=True)
+            if case.kind == "answerable"
+        ]
+        figures[f"right in {k}"] = float(np.mean(hits))
+    for kind in SHARES:
+        if kind != "answerable":
+            both = answerable | (kinds == kind)
+            figures[f"AUC against {kind}"] = float(roc_auc_score(answerable[both], confidence[both]))
+    for wrongly in WRONGLY_REFUSED:
+        threshold = float(np.quantile(confidence[answerable], wrongly))
+        figures[f"threshold for {wrongly:.0%} wrongly refused"] = threshold
+        for kind in SHARES:
+            if kind != "answerable":
+                figures[f"  {kind} refused"] = float(np.mean(confidence[kinds == kind] < threshold))
+        figures |= {f"{wrongly:.0%}: {name.strip()}": figures.pop(name) for name in list(figures) if name[0] == " "}
+    figures["expected calibration error"] = expected_calibration_error(confidence.tolist(), right.tolist()) or 0.0
     return figures
 
 
@@ -108,25 +192,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("src/rag/evidence.json"))
     options = parser.parse_args()
     random.seed(1)
-    articles = read_articles(options.data / "reading_train.jsonl")
-    cases = [case for parity in (0, 1) for case in collect(articles, options.work, parity) if len(case.features)]
-    held_out = []
-    for article in sorted({case.article for case in cases}):
-        model = fit([case for case in cases if case.article != article])
-        held_out += [(case, model.predict_proba(case.features)[:, 1]) for case in cases if case.article == article]
-    figures = {name: round(value, 4) for name, value in measure(held_out).items()}
-    for name, column in (("cosine", 0), ("answer_likely", FEATURES.index("answer_likely"))):
-        alone = measure([(case, case.features[:, column]) for case in cases])
-        figures |= {f"{name}_{key}": round(value, 4) for key, value in alone.items() if "below" not in key}
-    model = fit(cases)
-    fitted = {
-        "weights": dict(zip(FEATURES, (round(float(w), 5) for w in model.coef_[0]), strict=True)),
-        "bias": round(float(model.intercept_[0]), 5),
-        "cases": {kind: sum(case.kind == kind for case in cases) for kind in ("answerable", "unanswerable", "absent")},
-        "held_out": figures,
-    }
+    cases = collect_all(read_articles(options.data / "reading_train.jsonl"), options.work)
+    fitted = {"counts": {kind: sum(case.kind == kind for case in cases) for kind in SHARES}}
+    for ranking in USED:
+        models, figures = fit_ranking(cases, ranking)
+        fitted[ranking] = models | {"held_out": {name: round(value, 4) for name, value in figures.items()}}
     options.out.write_text(json.dumps(fitted, indent=1) + "\n")
-    print(json.dumps(fitted, indent=1))
+    print(json.dumps({ranking: fitted[ranking]["held_out"] for ranking in USED}, indent=1))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ def answer_object(answer: Answer, id: object = None) -> dict[str, Any]:
         "short_answer": answer.short_answer,
         "answer": answer.text,
         "refused": answer.refused,
+        "confidence": round(answer.confidence, 4),
         "sentences": [
             {"text": sentence.text, "verdict": sentence.verdict, "citations": list(sentence.citations)}
             for sentence in answer.sentences

@@ -5,49 +5,47 @@ them, and where it is not carried the evidence itself is quoted instead.
 """
 
 import dataclasses
+import itertools
 import re
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
-from rag.checking import check_sentence, may_be_carried
 from rag.citations import number_citations, with_markers
-from rag.errors import ModelError, UsageError
+from rag.compound import parts, readings
+from rag.errors import UsageError
+from rag.excerpts import excerpt
 from rag.followups import candidates
 from rag.picking import Picked, Picker
-from rag.prompts import answer_messages, refusal
+from rag.prompts import refusal
 from rag.records import (
     Answer,
     AnswerEvent,
     AnswerReady,
     AnswerSentence,
-    Citation,
     Evidence,
     SentenceReady,
     SourcesReady,
     Turn,
 )
 from rag.retrieval import Snapshot
-from rag.sentences import split_sentences
 from rag.settings import Mode, Settings
 from rag.writer import Writer
+from rag.writing import Task, quote, write
 
 MAX_QUESTION = 2_000
 """Characters. Longer input is a document, not a question."""
-_MAX_WRITTEN_TOKENS = 80
 _FOLLOWUP_PASSAGES = 3
 """Passages looked at for each reading of a follow-up question before one is chosen."""
 _AS_GOOD_AS_BEST = 0.3
 """A likelier reading of a follow-up is preferred to the best answered one from this share of its confidence on."""
-_SURE = 0.5
+_SURE = 0.85
 """A sentence likelier than not to answer stands alone; a less likely one is shown beside its alternatives."""
-_WORTH_SHOWING = 0.15
+_WORTH_SHOWING = 0.1
 """An alternative must be at least this likely, compared with the best one, to answer."""
 _OPENS_WITH_PRONOUN = re.compile(
     r"(?:He|She|It|They|His|Her|Its|Their|This|These|That|Those|Both|The former|The latter)\b"
 )
-
-_MARKER = re.compile(r"\s*\[\d[\d, ]*\]")
 
 
 class Answerer:
@@ -93,10 +91,12 @@ class Answerer:
         question = check_question(question)
         mode = mode or self._settings.mode
         snapshot = self._snapshot()
-        picked, choosing_seconds = self._pick(snapshot, question, history)
-        refused = picked.confidence < self._settings.refuse_below
-        chosen = () if refused else choose(picked, self._settings)
-        citations = number_citations(chosen)
+        looked = self._look(snapshot, question, history)
+        picked = _together(looked)
+        answered = [part for part in looked if part.evidence and part.confidence >= self._settings.refuse_below]
+        refused = not answered
+        sources = list(choose(answered, self._settings))
+        citations = number_citations(sources)
         yield SourcesReady(picked.question, citations, picked.passages)
 
         sentences: list[AnswerSentence] = []
@@ -104,10 +104,13 @@ class Answerer:
         model = "" if refused else "quote"
         if not refused:
             if mode == "write":
-                model = self._writer().name
-                steps = self._write(picked.question, chosen, citations)
+                writer = self._writer()
+                model = writer.name
+                task = self._task(picked, answered, sources)
+                alike, settings = self._picker.answers_alike, self._settings
+                steps = write(task, writer, alike, settings.answer_words, settings.writer_timeout)
             else:
-                steps = _quote(citations)
+                steps = (sentence for sentence in quote(sources, range(1, len(sources) + 1)))
             with closing(steps):
                 for sentence in steps:
                     first = first or time.perf_counter() - began
@@ -115,19 +118,20 @@ class Answerer:
                     yield SentenceReady(sentence)
         used = {number for sentence in sentences for number in sentence.citations}
         total = time.perf_counter() - began
-        best = chosen[0] if chosen else None
+        best = sources[0] if sources and len(looked) == 1 else None  # no single span answers a compound question
         yield AnswerReady(
             Answer(
                 question=question,
                 standalone_question=picked.question,
                 short_answer=best.document.text[slice(*best.answer)] if best and best.answer else None,
                 refused=refused,
+                confidence=picked.confidence,
                 text=refusal(picked.missing_words) if refused else with_markers(sentences),
                 sentences=tuple(sentences),
-                citations=tuple(citation for citation in citations if citation.number in used),
+                citations=tuple(citation for citation in number_citations(sources) if citation.number in used),
                 retrieved=picked.passages,
                 seconds={
-                    "retrieve": choosing_seconds + picked.retrieve_seconds,
+                    "retrieve": picked.retrieve_seconds,
                     "evidence": picked.evidence_seconds,
                     "first_token": first if first is not None else total,
                     "total": total,
@@ -137,89 +141,77 @@ class Answerer:
             )
         )
 
-    def _pick(self, snapshot: Snapshot, question: str, history: Sequence[Turn]) -> tuple[Picked, float]:
-        """Choose the likeliest reading of the question that the articles answer well, then look closely at it.
+    def _task(self, picked: Picked, answered: Sequence[Picked], sources: list[Evidence]) -> Task:
+        settings = self._settings
+        own_writer = not (settings.writer_model or settings.writer_url)
+        fuller = settings.writer_prompt == "passages" or (settings.writer_prompt == "auto" and not own_writer)
+        return Task(
+            question=picked.question,
+            sources=sources,
+            others=[item for part in answered for item in part.evidence] if fuller else (),
+            passages=_together(answered).passages if fuller else (),
+            quote_the_rest=len(answered) > 1,
+        )
 
-        Returns the picked evidence and the seconds spent on choosing.
-        """
+    def _look(self, snapshot: Snapshot, question: str, history: Sequence[Turn]) -> list[Picked]:
+        """The evidence for each part of the question; a later part may mean what the first one said."""
+        first, *others = parts(question)
+        looked = [self._pick(snapshot, candidates(first, history))]
+        for part in others:
+            understood = candidates(part, [*history, Turn("user", first)])
+            looked.append(self._pick(snapshot, understood if len(understood) > 1 else readings(understood[0], first)))
+        return looked
+
+    def _pick(self, snapshot: Snapshot, meant: Sequence[str]) -> Picked:
+        """Choose the likeliest reading that the articles answer well, then look closely at it."""
         began = time.perf_counter()
-        readings = candidates(question, history)
-        if len(readings) > 1:
-            tried = [self._picker.pick(snapshot, reading, _FOLLOWUP_PASSAGES) for reading in readings]
+        standalone = meant[0]
+        if len(meant) > 1:
+            few = _FOLLOWUP_PASSAGES
+            tried = [self._picker.pick(snapshot, reading, few, few) for reading in meant]
             enough = _AS_GOOD_AS_BEST * max(picked.confidence for picked in tried)
             standalone = next(picked.question for picked in tried if picked.confidence >= enough)
-        else:
-            standalone = readings[0]
         spent = time.perf_counter() - began
-        return self._picker.pick(snapshot, standalone, self._settings.passages), spent
-
-    def _write(
-        self, question: str, chosen: Sequence[Evidence], citations: Sequence[Citation]
-    ) -> Generator[AnswerSentence]:
-        """Let the writer word the evidence; show what is carried, quote where it is not."""
-        evidence = [item.text for item in chosen]
-        titles = [item.document.title for item in chosen]
-        answer = chosen[0].document.text[slice(*chosen[0].answer)] if chosen[0].answer else ""
-        shown: list[AnswerSentence] = []
-        words = 0
-        try:
-            for text in self._written_sentences(question, evidence, titles):
-                check = check_sentence(text, evidence, titles, question)
-                if check is None:
-                    break  # a small model that has left its sources does not come back to them
-                if not shown and answer and answer.lower() not in text.lower():
-                    break  # true, but beside the point: the quote answers better
-                sentence = AnswerSentence(text, check.verdict, (citations[check.evidence].number,))
-                words += len(text.split())
-                if any(sentence.citations == before.citations for before in shown):
-                    continue  # the second wording of the same evidence adds nothing
-                if shown and words > self._settings.answer_words:
-                    return
-                shown.append(sentence)
-                yield sentence
-        except ModelError:
-            pass  # the evidence below answers without the writer
-        if not shown:
-            yield from _quote(citations)
-
-    def _written_sentences(self, question: str, evidence: Sequence[str], titles: Sequence[str]) -> Iterator[str]:
-        """The writer's sentences, each as soon as it is complete; ends early at a word of the writer's own."""
-        messages = answer_messages(question, evidence)
-        text = ""
-        stream = self._writer().write(messages, _MAX_WRITTEN_TOKENS, self._settings.writer_timeout)
-        given = 0
-        with closing(stream):
-            for piece in stream:
-                text += piece
-                complete = split_sentences(text)[:-1]
-                for sentence in complete[given:]:
-                    yield _clean(text[sentence.start : sentence.end])
-                given = max(given, len(complete))
-                begun = text[complete[-1].end :] if complete else text
-                if not may_be_carried(_clean(begun), evidence, titles, question):
-                    return
-        for sentence in split_sentences(text)[given:]:
-            cleaned = _clean(text[sentence.start : sentence.end])
-            if cleaned[-1:] in tuple('.!?"”'):  # the last one may have been cut off by the token limit
-                yield cleaned
+        settings = self._settings
+        picked = self._picker.pick(snapshot, standalone, settings.passages, settings.candidates)
+        return dataclasses.replace(picked, retrieve_seconds=spent + picked.retrieve_seconds)
 
 
-def choose(picked: Picked, settings: Settings) -> tuple[Evidence, ...]:
-    """The sentences of an answer: the best one and, if that is unsure, its alternatives, within the answer's length."""
+def choose(looked: Sequence[Picked], settings: Settings) -> tuple[Evidence, ...]:
+    """The sentences of an answer, within its length.
+
+    For a question with several parts the best one of each; otherwise the best one and, if that is unsure, its
+    alternatives.
+    """
     chosen: list[Evidence] = []
-    words = 0
+    room = settings.answer_words
+    share = max(1, room // max(1, len(looked)))
+    needed = [min(share, len(picked.evidence[0].text.split())) for picked in looked]
+    for number, picked in enumerate(looked):
+        most = max(share, room - sum(needed[number + 1 :]))  # what the later parts do not need, this one may use
+        for item in _for_part(picked, settings, most, 1 if len(looked) > 1 else settings.sources):
+            if not any(_overlap(item, before) for before in chosen):
+                chosen.append(item)
+                room -= len(item.text.split())
+    return tuple(chosen)
+
+
+def _for_part(picked: Picked, settings: Settings, room: int, most: int) -> list[Evidence]:
+    chosen: list[Evidence] = []
     for item in picked.evidence[: 3 * settings.sources]:
-        if len(chosen) == settings.sources:
+        if len(chosen) == most:
             break
         if chosen and (chosen[0].score >= _SURE or item.score < _WORTH_SHOWING * chosen[0].score):
             break
-        room = settings.answer_words - words if chosen else max(settings.answer_words, len(item.text.split()))
         item = _with_context(item, room)
+        if not chosen:
+            start, end = excerpt(item.document.text, item.start, item.end, room, item.answer)
+            item = dataclasses.replace(item, start=start, end=end)
         length = len(item.text.split())
-        if length <= room and not any(_repeats(item, before) for before in chosen):
+        if (not chosen or length <= room) and not any(_repeats(item, before) for before in chosen):
             chosen.append(item)
-            words += length
-    return tuple(chosen)
+            room -= length
+    return chosen
 
 
 def _with_context(item: Evidence, room: int) -> Evidence:
@@ -232,15 +224,35 @@ def _with_context(item: Evidence, room: int) -> Evidence:
 
 def _repeats(item: Evidence, before: Evidence) -> bool:
     """Whether a sentence stands in the same place as an earlier one, or gives the same short answer again."""
-    if item.document.id == before.document.id and item.start < before.end and before.start < item.end:
+    if _overlap(item, before):
         return True
     answer = before.document.text[slice(*before.answer)] if before.answer else before.text
     return answer.lower() in item.text.lower()
 
 
-def _quote(citations: Sequence[Citation]) -> Generator[AnswerSentence]:
-    for citation in citations:
-        yield AnswerSentence(citation.quote, "quoted", (citation.number,))
+def _overlap(item: Evidence, before: Evidence) -> bool:
+    return item.document.id == before.document.id and item.start < before.end and before.start < item.end
+
+
+def _together(looked: Sequence[Picked]) -> Picked:
+    """All parts as one: their passages in turn, as sure as the surest."""
+    if len(looked) == 1:
+        return looked[0]
+    passages = {
+        passage.chunk_id: passage
+        for rank in itertools.zip_longest(*(picked.passages for picked in looked))
+        for passage in rank
+        if passage is not None
+    }
+    return Picked(
+        question=" ".join(picked.question for picked in looked),
+        passages=tuple(passages.values()),
+        evidence=(),
+        confidence=max(picked.confidence for picked in looked),
+        missing_words=tuple(dict.fromkeys(word for picked in looked for word in picked.missing_words)),
+        retrieve_seconds=sum(picked.retrieve_seconds for picked in looked),
+        evidence_seconds=sum(picked.evidence_seconds for picked in looked),
+    )
 
 
 def check_question(question: str) -> str:
@@ -258,7 +270,3 @@ def check_question(question: str) -> str:
     if not any(char.isalnum() for char in cleaned):
         raise UsageError("The question is empty", "Ask something like: When was Salyut 1 launched?")
     return cleaned
-
-
-def _clean(text: str) -> str:
-    return " ".join(_MARKER.sub("", text).split())

@@ -1,21 +1,26 @@
 """Settings → real objects. The one place that picks implementations."""
 
+import dataclasses
 import importlib.metadata
+import os
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from rag import __version__, generations, models
+from rag import __version__, generations, hub, models
 from rag.answering import Answerer
 from rag.embedding import Embedder, OnnxEmbedder, TorchEmbedder
 from rag.errors import UsageError
+from rag.evaluation import Evaluation, evaluate, fit_to_index
 from rag.indexing import IndexReport, Progress, build_index
 from rag.models import file_sha256
-from rag.picking import Picker
+from rag.picking import Picker, Steps
 from rag.prompts import answer_messages
+from rag.question_sets import QuestionSet
 from rag.reader import OnnxReader, Reader
 from rag.records import Document
 from rag.retrieval import Snapshot
@@ -53,13 +58,36 @@ class Assembly:
 
     @cached_property
     def writer(self) -> Writer:
-        path = Path(self.settings.writer_model) if self.settings.writer_model else models.WRITER.path
-        name = path.stem if self.settings.writer_model else models.WRITER.name
-        return LlamaCppWriter(path, name, usable_cores(self.settings))
+        settings, model = self.settings, self.settings.writer_model
+        backend = settings.writer_backend
+        if backend == "auto":
+            gguf = not model or model.lower().endswith(".gguf")
+            backend = "openai" if settings.writer_url else "llama.cpp" if gguf else "transformers"
+        if backend == "openai":
+            from rag.openai_writer import OpenAiWriter
+
+            return OpenAiWriter(settings.writer_url, model, api_key=os.environ.get("RAG_API_KEY"))
+        if backend == "transformers":
+            from rag.transformers_writer import TransformersWriter
+
+            return TransformersWriter(model, device=settings.writer_device, dtype=settings.writer_dtype)
+        if not model:
+            return LlamaCppWriter(models.WRITER.path, models.WRITER.name, usable_cores(settings))
+        path = hub.local_path(model) if model.startswith(hub.PREFIX) else Path(model)
+        return LlamaCppWriter(path, path.stem, usable_cores(settings))
 
     @cached_property
     def answerer(self) -> Answerer:
-        return Answerer(self.snapshot, Picker(self.embedder, self.reader), self._get_writer, self.settings)
+        return Answerer(self.snapshot, self.picker, self._get_writer, self.settings)
+
+    @cached_property
+    def picker(self) -> Picker:
+        settings = self.settings
+        ranking = settings.ranking
+        if ranking == "auto":
+            ranking = "cosine" if settings.embedding_model else "reader"
+        steps = Steps(settings.retrieval, settings.rerank and not settings.embedding_model, ranking)
+        return Picker(self.embedder, self.reader if steps.reads else None, steps)
 
     def warm_up(self) -> None:
         """Make every part that answering needs and let the writer read its fixed prompt once."""
@@ -117,6 +145,17 @@ class Assembly:
             "writer": {"model": models.WRITER.name, "sha256": models.WRITER.sha256},
             "packages": {name: importlib.metadata.version(name) for name in packages},
         }
+
+    def evaluate(self, questions: QuestionSet, progress: Callable[[int, int], None]) -> Evaluation:
+        """Measure these settings on a question set; see ``evaluation.evaluate``."""
+        snapshot, settings = self.snapshot(), self.settings
+        fitted = fit_to_index(questions, snapshot.store)
+        self.warm_up()  # loading is not what is measured
+        quoting = dataclasses.replace(settings, refuse_below=0.0, mode="quote")
+        unrefused = Answerer(lambda: snapshot, self.picker, self._get_writer, quoting)
+        chosen = ("mode", "retrieval", "rerank", "ranking", "candidates", "passages", "sources", "refuse_below")
+        facts = {name: getattr(settings, name) for name in chosen} | {"generation": snapshot.name}
+        return evaluate(self.answerer, unrefused, self.picker, snapshot, fitted, facts, progress)
 
     def build_index(self, *, rebuild: bool, progress: Progress) -> IndexReport:
         """Bring the index up to date; see ``indexing.build_index``."""

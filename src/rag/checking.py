@@ -1,17 +1,19 @@
 """Is a written sentence carried by its evidence? Decided by words alone, so that anyone can follow it.
 
 A sentence is carried by one evidence sentence when it is a shortening of it: every content word and name
-comes from the evidence, its title or the question; every number from the evidence (or from a question that
-does not itself assert it); the shared words stand in the same order; nothing that could change the meaning
-(a negation, a "may", a "planned", a competing name or number in between) was left out. That turns down many
-true rewordings. They are replaced by the quote itself, which is always true to the source.
+comes from the evidence, its title or the question (a name that only the question has stands in place of a pronoun);
+every number from the evidence (or from a question that does not itself assert it); the shared words stand in the same
+order; nothing that could change the meaning (a negation, a "may", a "planned", a competing name or number in between)
+was left out. That turns down many true rewordings. They are replaced by the quote itself, which is always true to the
+source.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.records import Verdict
-from rag.wording import FUNCTION_WORDS, NUMBER_WORDS, content_stems, numbers, stem, stems, tokens
+from rag.wording import FUNCTION_WORDS, NUMBER_WORDS, content_stems, names, numbers, stem, stems, tokens
 
 _MIN_IN_ORDER = 0.75
 
@@ -27,6 +29,7 @@ _LIMITS = frozenset(
     only except former formerly once initially originally tried attempt attempted failed refused denied cancelled
     canceled postponed delayed scheduled target""".split()
 )
+_PRONOUN = re.compile(r"\W*(?:he|she|it|they|his|her|its|their|this|these|that|those)\b", re.IGNORECASE)
 _OPENERS = frozenset("did does do was were is are has have had can could will would should may might".split())
 
 
@@ -82,6 +85,8 @@ def is_carried(sentence: str, source: str, title: str, question: str) -> bool:
         return False
     if not set(said) - asked:  # it only says the question again
         return False
+    if _names_another(sentence, source, title, question):
+        return False
     if not _numbers_carried(sentence, source, question) or _negated(sentence) != _negated(source):
         return False
     if _limits(source) - _limits(sentence):
@@ -90,6 +95,15 @@ def is_carried(sentence: str, source: str, title: str, question: str) -> bool:
     if shared == 0 or _in_order(said, known) < _MIN_IN_ORDER * shared:
         return False
     return not _skips_a_rival(sentence, source)
+
+
+def _names_another(sentence: str, source: str, title: str, question: str) -> bool:
+    """Whether a name that only the question has is put where the source names something else.
+
+    "It fell in 2001" may become "Mir fell in 2001"; "Salyut 7 fell in 1991" may not.
+    """
+    foreign = {stem(name.lower()) for name in names(question)} - set(stems(source)) - set(stems(title))
+    return bool(foreign & set(stems(sentence))) and not _PRONOUN.match(source)
 
 
 def _plain(text: str) -> str:

@@ -1,20 +1,25 @@
-"""The command line: ``rag index | ask | search | show | eval | serve | info``.
+"""The command line: ``rag index | ask | search | show | eval | serve | models | info``.
 
 Exit status 0: done; 1: a clear error in one line on stderr; 2: wrong usage.
 """
 
 import argparse
+import dataclasses
 import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rag import __version__
 from rag.errors import RagError, UsageError
 from rag.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rag.evaluation import Evaluation
+    from rag.question_sets import QuestionSet
 
 _EXAMPLES = """\
 examples:
@@ -124,19 +129,26 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command(
         "eval",
         _eval,
-        "ask gold questions and report the shares right, cited and refused",
-        'A question without "answers" is one that the articles do not answer.',
+        "ask questions whose answers are known, and measure",
+        "Finding, answering, citing, refusing and speed. Reads our own lines (a question without answers is one that the "
+        "articles do not answer), SQuAD files (.json) and BEIR folders; the last two are indexed first, unless "
+        "--index is given.",
     )
     evaluate.add_argument(
         "--questions",
         type=Path,
         metavar="FILE",
         default=Path("tests/gold/questions.jsonl"),
-        help='lines of {"id", "question", "answers", "history"?} (default: tests/gold/questions.jsonl)',
+        help='lines of {"id", "question", "answers", "document", "evidence", "history"?}, a SQuAD file or a BEIR folder '
+        "(default: tests/gold/questions.jsonl)",
     )
+    evaluate.add_argument("--sample", type=_positive, metavar="N", help="ask only N of them, always the same ones")
     evaluate.add_argument("--mode", choices=("quote", "write"), help="as for ask")
+    evaluate.add_argument("--ablation", action="store_true", help="measure what each step of finding and writing adds")
     evaluate.add_argument("--json", action="store_true", help="print the figures as a JSON object")
-    evaluate.add_argument("--out", type=Path, metavar="DIR", help="also write figures.json and outcomes.jsonl there")
+    evaluate.add_argument(
+        "--out", type=Path, metavar="DIR", help="also write figures.json, outcomes.jsonl and plots.png there"
+    )
 
     serve = command(
         "serve",
@@ -148,6 +160,20 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", metavar="H", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", type=_positive, metavar="P", help="port to listen on (default: 7860)")
     serve.add_argument("--open", action="store_true", help="open the page in a browser")
+
+    models = commands.add_parser(
+        "models",
+        help="list, fetch and verify models",
+        description="List, fetch and verify models. Only `fetch` reaches the network.",
+    )
+    models.set_defaults(run=_models_list)
+    actions = models.add_subparsers(title="commands", metavar="COMMAND")
+    actions.add_parser("list", help="the models that are here, and how settings name them")
+    fetch = actions.add_parser("fetch", help="download a model of the Hugging Face hub, or go on with a download")
+    fetch.add_argument("model", metavar="OWNER/NAME[/FILE.gguf]", help="whole model for transformers, or one GGUF file")
+    fetch.set_defaults(run=_models_fetch)
+    verify = actions.add_parser("verify", help="recompute the hashes of all models that are here")
+    verify.set_defaults(run=_models_verify)
 
     info = command(
         "info",
@@ -228,7 +254,6 @@ def _search(options: argparse.Namespace, settings: Settings) -> int:
     from rag.answer_json import passage_object
     from rag.answering import check_question
     from rag.assembly import Assembly
-    from rag.retrieval import retrieve
     from rag.terminal import passages_text
 
     batch = options.batch is not None
@@ -239,7 +264,7 @@ def _search(options: argparse.Namespace, settings: Settings) -> int:
     assembly = Assembly(settings)
     snapshot = assembly.snapshot()
     for row, question in zip(rows, questions, strict=True):
-        found = retrieve(snapshot, assembly.embedder, question, options.k)
+        found = assembly.picker.passages(snapshot, question, options.k)
         result = {"id": row.get("id"), "query": question, "results": [passage_object(item) for item in found]}
         if batch:
             print(json.dumps(result, ensure_ascii=False), flush=True)
@@ -263,29 +288,83 @@ def _show(options: argparse.Namespace, settings: Settings) -> int:
 
 def _eval(options: argparse.Namespace, settings: Settings) -> int:
     from rag.assembly import Assembly
-    from rag.evaluation import evaluate, read_gold
-    from rag.terminal import counting, evaluation_text
+    from rag.question_sets import read_question_set
+    from rag.terminal import ablation_text, counting, evaluation_text
 
-    questions = read_gold(options.questions)
-    assembly = Assembly(settings)
-    store = assembly.snapshot().store
-    with counting("Asking") as progress:
-        evaluation = evaluate(assembly.answerer, store, questions, settings.mode, progress)
+    questions = read_question_set(options.questions)
     if options.out:
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
-            (options.out / "figures.json").write_text(json.dumps(evaluation.figures(), indent=1) + "\n", "utf-8")
-            lines = (json.dumps(outcome.as_object(), ensure_ascii=False) + "\n" for outcome in evaluation.outcomes)
-            (options.out / "outcomes.jsonl").write_text("".join(lines), "utf-8")
-        except OSError as error:
-            raise UsageError(
-                f"Cannot write to {options.out}: {error.strerror}", "Name another folder with --out."
-            ) from error
+        from rag.plots import check_drawing
+
+        check_drawing()
+        _make_folder(options.out)
+    if options.sample:
+        questions = questions.sample(options.sample)
+    if questions.texts and options.index is None:
+        settings = _index_of_texts(questions, settings)
+    rows = ABLATION if options.ablation else {"": {}}
+    evaluations = {}
+    for name, changes in rows.items():
+        assembly = Assembly(dataclasses.replace(settings, **changes))
+        with counting(name or "asking") as progress:
+            evaluations[name] = assembly.evaluate(questions, progress)
+    if options.out:
+        _write_evaluations(evaluations, options.out)
     if options.json:
-        _print_json(evaluation.figures())
+        figures = {name: evaluation.figures() for name, evaluation in evaluations.items()}
+        _print_json(figures if options.ablation else figures[""])
     else:
-        print(evaluation_text(evaluation))
+        print(ablation_text(evaluations) if options.ablation else evaluation_text(evaluations[""]))
     return 0
+
+
+ABLATION: dict[str, dict[str, Any]] = {
+    "chunk cosine": {"retrieval": "chunks", "rerank": False, "ranking": "cosine", "mode": "quote"},
+    "+ BM25": {"retrieval": "chunks+words", "rerank": False, "ranking": "cosine", "mode": "quote"},
+    "+ sentence vectors": {"rerank": False, "ranking": "cosine", "mode": "quote"},
+    "+ word features": {"rerank": False, "ranking": "words", "mode": "quote"},
+    "+ reader reranks": {"ranking": "words", "mode": "quote"},
+    "+ reader picks evidence": {"mode": "quote"},
+    "+ writer": {"mode": "write"},
+}
+"""Each row adds one step to the one before it."""
+
+
+def _index_of_texts(questions: "QuestionSet", settings: Settings) -> Settings:
+    """Settings that name an index of the set's own texts, which is built, or brought up to date, in the cache."""
+    from rag.assembly import Assembly, cache_folder
+    from rag.question_sets import write_corpus
+    from rag.terminal import index_progress
+
+    folder = cache_folder().parent / "question-sets" / questions.key
+    settings = dataclasses.replace(settings, corpus=folder / "corpus", index=folder / "index")
+    write_corpus(questions.texts, settings.corpus)
+    with index_progress() as progress:
+        Assembly(dataclasses.replace(settings, max_file_bytes=10**9)).build_index(rebuild=False, progress=progress)
+    return settings
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"Cannot write to {folder}: {error.strerror}", "Name another folder with --out.") from error
+
+
+def _write_evaluations(evaluations: Mapping[str, "Evaluation"], folder: Path) -> None:
+    from rag.plots import draw
+
+    try:
+        figures = {name: evaluation.figures() for name, evaluation in evaluations.items()}
+        shown = figures.get("", figures)
+        (folder / "figures.json").write_text(json.dumps(shown, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        with (folder / "outcomes.jsonl").open("w", encoding="utf-8") as file:
+            for name, evaluation in evaluations.items():
+                for outcome in evaluation.outcomes:
+                    row = ({"row": name} if name else {}) | outcome.as_object()
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        draw(evaluations, folder / "plots.png")
+    except OSError as error:
+        raise UsageError(f"Cannot write to {folder}: {error.strerror}", "Name another folder with --out.") from error
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
@@ -294,6 +373,45 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
 
     serve(LocalEngine(settings), settings, open_browser=options.open)
     return 0
+
+
+def _models_list(options: argparse.Namespace, settings: Settings) -> int:
+    from rag import hub
+    from rag.models import EMBEDDING, WRITER
+
+    for model in (EMBEDDING, WRITER):
+        print(f"{model.name:<50}{_megabytes(model.path.stat().st_size):>12}  comes with the project")
+    for fetched in hub.installed():
+        named = ", ".join(f'writer_model = "{name}"' for name in fetched.references) or "incomplete"
+        print(f"{fetched.repository + '@' + fetched.revision:<50}{_megabytes(fetched.bytes):>12}  {named}")
+    return 0
+
+
+def _models_fetch(options: argparse.Namespace, settings: Settings) -> int:
+    from rag import hub
+    from rag.terminal import counting
+
+    reference = hub.parse(options.model)
+    with counting("fetching") as progress:
+        hub.fetch(reference.repository, reference.file, reference.revision, progress)
+    print(f'Fetched. To use it, write into rag.toml: writer_model = "{reference}"')
+    return 0
+
+
+def _models_verify(options: argparse.Namespace, settings: Settings) -> int:
+    from rag import hub
+    from rag.models import EMBEDDING, WRITER
+
+    for model in (EMBEDDING, WRITER):
+        model.verify()
+        print(f"{model.name}: as measured")
+    for fetched in hub.installed():
+        print(f"{fetched.repository}@{fetched.revision}: {hub.verify_installed(fetched)} files as on the hub")
+    return 0
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
 
 
 def _info(options: argparse.Namespace, settings: Settings) -> int:

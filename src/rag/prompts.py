@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from rag.records import Passage
+
 SYSTEM = "Answer the question in one short sentence. Use only the words of the sources."
 _MAX_EVIDENCE_WORDS = 60
 """Keeps the prompt well under 200 tokens beyond the question; reading it is most of the wait for the first word."""
@@ -24,6 +26,29 @@ def answer_messages(question: str, evidence: Sequence[str]) -> list[dict[str, st
         room -= len(words)
     sources = "\n".join(lines)
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"{sources}\n\nQuestion: {question}"}]
+
+
+SYSTEM_FOR_PASSAGES = (
+    "Answer the question in one to three sentences, from the numbered sources only. Keep to the sources' own words and "
+    "shorten rather than reword. End each sentence with the number of its source, like [1]. If the sources do not "
+    "answer, write: Not in the sources."
+)
+_MAX_PASSAGES = 5
+
+
+def passage_messages(question: str, passages: Sequence[Passage]) -> list[dict[str, str]]:
+    """The chat messages for models that can read more: the five best passages whole, with title and date."""
+    sources = []
+    for number, passage in enumerate(passages[:_MAX_PASSAGES], 1):
+        about = ", ".join(
+            filter(None, (passage.document.title, passage.document.publisher, passage.document.published))
+        )
+        sources.append(f"[{number}] {about}\n{' '.join(passage.text.split())}")
+    text = "\n\n".join(sources)
+    return [
+        {"role": "system", "content": SYSTEM_FOR_PASSAGES},
+        {"role": "user", "content": f"{text}\n\nQuestion: {question}"},
+    ]
 
 
 def refusal(missing_words: Sequence[str]) -> str:

@@ -41,9 +41,21 @@ class Reading:
     end: int
     margin: float
     """Logit of the best span minus the logit of "not here"; above 0, an answer is likelier than none."""
+    starts: npt.NDArray[np.float64]
+    """Logit of each token of the passage as the answer's first; ``ends`` as its last."""
+    ends: npt.NDArray[np.float64]
     mass: npt.NDArray[np.float64]
     """Probability that the answer starts at each token of the passage; with "not here" they sum to 1."""
     offsets: tuple[tuple[int, int], ...]
+
+    def answer_within(self, start: int, end: int) -> tuple[int, int] | None:
+        """The best span inside a range of characters of the passage; ``None`` if no token lies there."""
+        inside = [row for row, (a, b) in enumerate(self.offsets) if start <= a and b <= end]
+        if not inside:
+            return None
+        rows = slice(inside[0], inside[-1] + 1)
+        first, last, _ = _best_span(self.starts[rows], self.ends[rows])
+        return self.offsets[inside[0] + first][0], self.offsets[inside[0] + last][1]
 
     def mass_within(self, start: int, end: int) -> float:
         """Probability that the answer starts within a range of characters."""
@@ -78,17 +90,23 @@ def decode(encoded: Encoded, starts: Logits, ends: Logits) -> Reading | None:
         return None
     span = slice(encoded.passage_start, encoded.passage_start + count)
     passage_starts, passage_ends = starts[span].astype(np.float64), ends[span].astype(np.float64)
-    scores = passage_starts[:, None] + passage_ends[None, :]
-    positions = np.arange(count)
-    length = positions[None, :] - positions[:, None]
-    scores[(length < 0) | (length >= _MAX_ANSWER)] = -np.inf
-    first, last = np.unravel_index(int(scores.argmax()), scores.shape)
-    margin = float(scores[first, last] - starts[0] - ends[0])
+    first, last, score = _best_span(passage_starts, passage_ends)
+    margin = score - float(starts[0]) - float(ends[0])
     everything = np.concatenate([[float(starts[0])], passage_starts])
     mass = np.exp(everything - everything.max())
     mass /= mass.sum()
     start, end = encoded.offsets[first][0], encoded.offsets[last][1]
-    return Reading(start, end, margin, mass[1:], encoded.offsets)
+    return Reading(start, end, margin, passage_starts, passage_ends, mass[1:], encoded.offsets)
+
+
+def _best_span(starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64]) -> tuple[int, int, float]:
+    """First and last token of the likeliest span of at most 30 tokens, and the sum of its logits."""
+    scores = starts[:, None] + ends[None, :]
+    positions = np.arange(len(starts))
+    length = positions[None, :] - positions[:, None]
+    scores[(length < 0) | (length >= _MAX_ANSWER)] = -np.inf
+    first, last = np.unravel_index(int(scores.argmax()), scores.shape)
+    return int(first), int(last), float(scores[first, last])
 
 
 def pad(batch: Sequence[Encoded]) -> dict[str, npt.NDArray[np.int64]]:

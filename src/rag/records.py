@@ -86,7 +86,7 @@ class Evidence:
     score: float
     """Estimated probability that the sentence answers the question."""
     answer: tuple[int, int] | None = None
-    """Range of the short answer in the document, where the reader found it in this sentence."""
+    """Range of the short answer in the document; ``None`` where nothing was read."""
     context_start: int | None = None
     """Start of the citable sentence right before this one, if there is one in the same passage."""
 
@@ -136,6 +136,8 @@ class Answer:
     standalone_question: str
     short_answer: str | None
     refused: bool
+    confidence: float
+    """Calibrated probability that the best evidence answers the question, also where it was too low to show."""
     text: str
     """The shown sentences with their markers; the refusal's words when refused."""
     sentences: tuple[AnswerSentence, ...]

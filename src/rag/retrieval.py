@@ -7,7 +7,7 @@ sentence's cosine, and BM25, each scaled to 0–1 over the candidates, weighted 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from rag.store import Store, StoredChunk, StoredSentence
 from rag.vectors import VectorIndex
 
 Scores = npt.NDArray[np.floating[Any]]
+
+Retrieval = Literal["fusion", "chunks+words", "chunks"]
+"""``fusion`` as above; ``chunks+words`` without sentence vectors; ``chunks`` by the chunk's cosine alone."""
 
 _VECTOR_WEIGHT = 0.65
 _POOL = 100
@@ -71,7 +74,9 @@ class Snapshot:
             raise IndexMismatchError(problem, remedy)
 
 
-def search(snapshot: Snapshot, question: str, query: Vectors, k: int) -> list[ScoredChunk]:
+def search(
+    snapshot: Snapshot, question: str, query: Vectors, k: int, retrieval: Retrieval = "fusion"
+) -> list[ScoredChunk]:
     """The ``k`` chunks most relevant to a standalone question, best first; equal scores in row order.
 
     Args:
@@ -79,6 +84,7 @@ def search(snapshot: Snapshot, question: str, query: Vectors, k: int) -> list[Sc
         question: for BM25.
         query: its vector, of shape ``(dimension,)``.
         k: how many.
+        retrieval: which rankings count. The parts of a score are filled in all the same.
     """
     store = snapshot.store
     chunk_rows, _ = snapshot.chunks.search(query, _POOL)
@@ -95,7 +101,8 @@ def search(snapshot: Snapshot, question: str, query: Vectors, k: int) -> list[Sc
     floor = float(sentence_cosines[-1])
     nearest = np.array([best_sentence.get(row, floor) for row in rows])
     words = np.array([bm25.get(row, 0.0) for row in rows])
-    fused = _VECTOR_WEIGHT * _scaled((cosines + nearest) / 2) + (1 - _VECTOR_WEIGHT) * _scaled(words)
+    vectors = _scaled((cosines + nearest) / 2 if retrieval == "fusion" else cosines)
+    fused = vectors if retrieval == "chunks" else _VECTOR_WEIGHT * vectors + (1 - _VECTOR_WEIGHT) * _scaled(words)
     order = np.argsort(-fused, kind="stable")[:k]
     stored = store.chunks_by_row(rows[position] for position in order)
     return [
@@ -108,16 +115,6 @@ def search(snapshot: Snapshot, question: str, query: Vectors, k: int) -> list[Sc
         )
         for position in order
     ]
-
-
-def retrieve(snapshot: Snapshot, embedder: Embedder, question: str, k: int) -> list[Passage]:
-    """The ``k`` passages most relevant to a question.
-
-    Raises:
-        IndexMismatchError: another embedding model built the index.
-    """
-    snapshot.check_model(embedder)
-    return passages(snapshot, search(snapshot, question, embedder.embed([question])[0], k))
 
 
 def passages(snapshot: Snapshot, found: Sequence[ScoredChunk]) -> list[Passage]:

@@ -12,6 +12,12 @@ from rag.errors import SettingsError
 
 Mode = Literal["quote", "write"]
 Runtime = Literal["onnx", "torch"]
+Retrieval = Literal["fusion", "chunks+words", "chunks"]
+Ranking = Literal["auto", "reader", "words", "cosine"]
+Prompt = Literal["auto", "sentences", "passages"]
+Backend = Literal["auto", "llama.cpp", "transformers", "openai"]
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 FILE_NAME = "rag.toml"
 
@@ -28,7 +34,19 @@ class Settings:
     embedding_runtime: Runtime = "onnx"
     """``onnx`` runs on the CPU without importing torch; ``torch`` uses a GPU where there is one."""
     writer_model: str = ""
-    """Path of a GGUF file."""
+    """A GGUF file, a folder of a transformers model, ``hub:owner/name`` or ``hub:owner/name/file.gguf`` (fetched before
+    by ``rag models fetch``), or the name of a model on the server of ``writer_url``."""
+    writer_prompt: Prompt = "auto"
+    """``sentences``: only the evidence, for small models; ``passages``: the whole passages around it. ``auto``:
+    ``sentences`` for the model that comes with the project, ``passages`` for any other."""
+    writer_backend: Backend = "auto"
+    """``auto``: ``openai`` if there is a ``writer_url``, ``llama.cpp`` for GGUF files, otherwise ``transformers``."""
+    writer_url: str = ""
+    """Of an OpenAI-compatible server, such as http://127.0.0.1:11434/v1. Its key is read from RAG_API_KEY."""
+    writer_device: str = "auto"
+    """For transformers: ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    writer_dtype: Dtype = "auto"
+    """For transformers."""
     threads: int = 0
     """Threads of the models; 0 means one for each usable core."""
     # Indexing
@@ -38,11 +56,21 @@ class Settings:
     # Answering
     mode: Mode = "write"
     """``quote`` shows the evidence itself; ``write`` lets the small model word it, then checks it."""
-    passages: int = 8
-    """Chunks retrieved for a question."""
+    retrieval: Retrieval = "fusion"
+    """``fusion`` of chunk vectors, sentence vectors and BM25; ``chunks+words`` leaves out the sentence vectors,
+    ``chunks`` BM25 too."""
+    rerank: bool = True
+    """Let the reader order the retrieved chunks."""
+    ranking: Ranking = "auto"
+    """What ranks sentences: all that is known (``reader``), all but the reader (``words``), or the ``cosine`` alone.
+    ``auto``: the reader with the embedding model that comes with the package, the cosine with any other."""
+    candidates: int = 16
+    """Chunks retrieved and read for a question."""
+    passages: int = 10
+    """Best ones of these, whose sentences can be shown."""
     sources: int = 3
     """Most evidence sentences of an answer."""
-    refuse_below: float = 0.05
+    refuse_below: float = 0.2
     """Evidence below this estimated probability is refused."""
     answer_words: int = 60
     """Answers stop growing at about this length."""
@@ -70,7 +98,7 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
             if name in values:
                 values[name] = found.parent / values[name]
         for name in ("embedding_model", "writer_model"):
-            if values.get(name):
+            if values.get(name) and _is_path(found.parent, name, values[name]):
                 values[name] = str(found.parent / values[name])
     values |= {name: value for name, value in overrides.items() if value is not None}
     settings = dataclasses.replace(Settings(), **values)
@@ -85,6 +113,13 @@ def usable_cores(settings: Settings) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _is_path(folder: Path, name: str, value: str) -> bool:
+    """Whether a model is named by a path; a writer may also be one of the hub or of a server."""
+    if name != "writer_model":
+        return True
+    return not value.startswith("hub:") and (value.lower().endswith(".gguf") or (folder / value).exists())
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -114,6 +149,8 @@ def _convert(path: Path, name: str, hint: Any, value: Any) -> Any:
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is bool and isinstance(value, bool):
+        return value
     if isinstance(hint, types.GenericAlias) or not isinstance(value, hint) or isinstance(value, bool):
         raise SettingsError(f"{path}: {name} = {value!r} has the wrong type", f"Give a value like {_example(name)!r}.")
     return value
@@ -126,10 +163,24 @@ def _example(name: str) -> Any:
 
 def _check_ranges(settings: Settings, path: Path | None) -> None:
     where = path or "settings"
-    at_least = {"chunk_tokens": 32, "max_file_bytes": 1, "passages": 1, "sources": 1, "answer_words": 1, "threads": 0}
+    at_least = {
+        "chunk_tokens": 32,
+        "max_file_bytes": 1,
+        "candidates": 1,
+        "passages": 1,
+        "sources": 1,
+        "answer_words": 1,
+        "threads": 0,
+    }
     for name, least in at_least.items():
         if getattr(settings, name) < least:
             raise SettingsError(f"{where}: {name} = {getattr(settings, name)} is too small", f"Use {least} or more.")
+    if settings.writer_backend == "openai" and not settings.writer_url:
+        problem = f"{where}: writer_backend is openai, but there is no writer_url"
+        raise SettingsError(problem, 'Write the server\'s address, such as "http://127.0.0.1:11434/v1".')
+    if settings.writer_url and not settings.writer_model:
+        problem = f"{where}: writer_url names a server, but writer_model no model on it"
+        raise SettingsError(problem, "Name one that the server has.")
     if not 0.0 <= settings.refuse_below <= 1.0:
         raise SettingsError(f"{where}: refuse_below = {settings.refuse_below} is out of range", "Use 0.0 to 1.0.")
     if not 0 < settings.writer_timeout <= 86_400:

@@ -70,6 +70,7 @@ def answer_text(answer: Answer) -> str:
         parts.append("\n".join(_nearest(passage) for passage in answer.retrieved[:3]))
     else:
         parts += [_source(citation) for citation in answer.citations]
+        parts.append(f"Confidence {100 * answer.confidence:.0f} % (calibrated on questions to other articles).")
     return "\n\n".join(parts)
 
 
@@ -85,23 +86,69 @@ def passages_text(passages: Sequence[Passage]) -> str:
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
-    """The figures as a small table."""
+    """The figures as a table, group by group."""
+    groups = {
+        "retrieval": evaluation.retrieval,
+        "answers": evaluation.answers,
+        "citations": evaluation.citations,
+        "refusals": evaluation.refusals,
+    }
+    counts = ", ".join(f"{count:,} {name}" for name, count in evaluation.counts.items() if count)
+    lines = [f"{evaluation.name}: {counts}", " ".join(f"{name}={value}" for name, value in evaluation.settings.items())]
+    for title, figures in groups.items():
+        if figures:
+            lines += ["", title, *(f"  {name:<44}{_figure(name, value):>9}" for name, value in figures.items())]
+    if evaluation.seconds:
+        lines += ["", "milliseconds" + " " * 34 + "".join(f"{p:>9}" for p in ("p50", "p95", "p99"))]
+    for step, percentiles in evaluation.seconds.items():
+        lines.append(f"  {step:<44}" + "".join(f"{1000 * (value or 0):>9.0f}" for value in percentiles.values()))
+    if evaluation.missing:
+        named = ", ".join(evaluation.missing[:5]) + (", …" if len(evaluation.missing) > 5 else "")
+        lines += ["", f"Left out, since the index does not hold their gold passages: {named}"]
+    return "\n".join(lines)
 
-    def share(value: float | None) -> str:
-        return "–" if value is None else f"{100 * value:5.1f} %"
 
-    rows = [
-        ("right, of the answerable", share(evaluation.right)),
-        ("  of these, follow-ups", share(evaluation.right_followups)),
-        ("right ones whose quote holds the answer", share(evaluation.cited)),
-        ("answers with every quote exact", share(evaluation.exact)),
-        ("refused, of the unanswerable", share(evaluation.refused)),
-        ("refused wrongly, of the answerable", share(evaluation.refused_wrongly)),
-        ("seconds an answer, median", f"{evaluation.seconds_p50:7.3f}"),
-        ("seconds an answer, 95th percentile", f"{evaluation.seconds_p95:7.3f}"),
-    ]
-    table = "\n".join(f"{name:<42}{value:>8}" for name, value in rows)
-    return f"{evaluation.questions} questions, mode {evaluation.mode}\n{table}"
+_ABLATION_COLUMNS = (
+    ("retrieval", "recall@1"),
+    ("retrieval", "recall@5"),
+    ("retrieval", "mrr@10"),
+    ("retrieval", "ndcg@10"),
+    ("answers", "contains gold, threshold aside"),
+    ("answers", "contains gold"),
+    ("answers", "short answer exact match"),
+    ("answers", "short answer F1"),
+    ("answers", "words, median"),
+    ("citations", "right, of the right answers"),
+    ("citations", "recall (ALCE)"),
+    ("citations", "precision (ALCE)"),
+    ("refusals", "recall: refused, of the unanswerable"),
+    ("refusals", "precision: unanswerable, of the refused"),
+    ("refusals", "refused wrongly, of the answerable"),
+    ("refusals", "AURC"),
+    ("refusals", "expected calibration error"),
+)
+
+
+def ablation_text(evaluations: Mapping[str, Evaluation]) -> str:
+    """All rows of an ablation as a Markdown table: a measure a line, a row of the ablation a column."""
+    lines = ["| | " + " | ".join(evaluations) + " |", "|---|" + "---:|" * len(evaluations)]
+    for group, name in _ABLATION_COLUMNS:
+        cells = [_figure(name, getattr(evaluation, group).get(name)) for evaluation in evaluations.values()]
+        lines.append(f"| {name} | " + " | ".join(cell.strip() for cell in cells) + " |")
+    for step, percent in (("retrieve", 50), ("evidence", 50), ("total", 50), ("total", 95)):
+        cells = [f"{1000 * (e.seconds.get(step, {}).get(f'p{percent}') or 0):.0f}" for e in evaluations.values()]
+        lines.append(f"| milliseconds, {step} p{percent} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if name.startswith(("words", "sentences")):
+        return f"{value:.0f}"
+    if name in ("AURC", "expected calibration error", "mrr@10", "ndcg@10"):
+        return f"{value:.3f}"
+    return f"{100 * value:.1f} %"
 
 
 def info_text(facts: Mapping[str, Any], indent: str = "") -> str:

@@ -2,6 +2,7 @@
 
 import json
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -54,6 +55,9 @@ class LlamaCppWriter:
         parameters.cpuparams_batch.n_threads = threads
         parameters.warmup = False
         parameters.verbosity = -1
+        # The runtime opens a loopback port of its own that cannot be turned off; without a key any local program
+        # could use the model through it. Calls from this process need none.
+        parameters.api_keys = [secrets.token_hex(32)]
         try:
             self._server: Any = xllamacpp.Server(parameters)
         except Exception as error:  # the binding raises RuntimeError and its like without a common base

@@ -216,6 +216,7 @@ class ScriptedEngine:
                 standalone_question=standalone,
                 short_answer=script.short_answer,
                 refused=bool(script.refusal),
+                confidence=0.04 if script.refusal else 0.83,
                 text=script.refusal or text,
                 sentences=script.sentences,
                 citations=tuple(citation for citation in script.citations if citation.number in used),

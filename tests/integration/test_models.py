@@ -1,5 +1,7 @@
 """The models by themselves: equal to their originals, stoppable, and refused when they are not what they claim."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +94,17 @@ def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_embedding_model_says_so(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no model\.safetensors"):
         OnnxEmbedder(tmp_path, "missing", tmp_path / "cache", 2)
+
+
+def test_the_runtime_of_the_writer_serves_nobody_else() -> None:
+    """llama.cpp opens a loopback port of its own; without the key, which nobody knows, it must refuse."""
+    writer = LlamaCppWriter(models.WRITER.path, models.WRITER.name, 1)
+    host, port = writer._server.listening_address.removeprefix("http://").split(":")
+    code = (
+        "import http.client, sys\n"
+        f"connection = http.client.HTTPConnection({host!r}, {port!r}, timeout=20)\n"
+        "connection.request('POST', '/v1/chat/completions', '{\"messages\": []}')\n"
+        "print(connection.getresponse().status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "401"

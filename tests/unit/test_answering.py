@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,8 +12,8 @@ from fakes import BagOfWordsEmbedder, FakeReader, ScriptedWriter
 from rag.answering import MAX_QUESTION, Answerer, choose
 from rag.errors import ModelError, UsageError
 from rag.indexing import build_index
-from rag.picking import Picked, Picker
-from rag.records import Answer, AnswerReady, Document, Evidence, SentenceReady, SourcesReady, Turn
+from rag.picking import Picked, Picker, Steps
+from rag.records import Answer, AnswerReady, Document, Evidence, Passage, SentenceReady, SourcesReady, Turn
 from rag.retrieval import Snapshot
 from rag.settings import Settings
 from rag.writer import Writer
@@ -182,14 +184,16 @@ def evidence(quote: str, score: float, context: str = "") -> Evidence:
 
 def chosen(*candidates: Evidence, words: int = 20) -> list[str]:
     settings = Settings(refuse_below=0.1, sources=3, answer_words=words)
-    return [item.text for item in choose(Picked("?", (), candidates, ()), settings)]
+    return [item.text for item in choose([Picked("?", (), candidates, candidates[0].score, ())], settings)]
 
 
 def test_alternatives_of_an_unsure_answer_must_be_likely_enough_and_fit() -> None:
-    first, long, second, unlikely = "Mir flew in 1986.", TEXT[57:], "Salyut 1 came first.", "It flew in 1971."
-    likely = [evidence(first, 0.4), evidence(long, 0.38), evidence(second, 0.2), evidence(unlikely, 0.05)]
+    long = TEXT[TEXT.index("long") :]
+    first, second, unlikely = "Mir flew in 1986.", "Salyut 1 came first.", "It flew in 1971."
+    likely = [evidence(first, 0.4), evidence(long, 0.38), evidence(second, 0.2), evidence(unlikely, 0.03)]
     assert chosen(*likely) == [first, second]
-    assert chosen(evidence(long, 0.4)) == [long], "the best one is shown however long it is"
+    assert chosen(evidence(long, 0.4)) == ["long " * 19 + "long"], "of the best one as much as fits is shown"
+    assert chosen(evidence(long, 0.4), evidence(second, 0.3)) == ["long " * 19 + "long"]
 
 
 def test_a_sure_answer_stands_alone() -> None:
@@ -208,3 +212,231 @@ def test_a_sentence_that_opens_with_a_pronoun_brings_the_one_before() -> None:
     assert chosen(pronoun, evidence("Salyut 1 came first.", 0.3)) == ["Salyut 1 came first. It flew in 1971."]
     assert chosen(pronoun, words=6) == ["It flew in 1971."]
     assert chosen(evidence("Mir flew in 1986.", 0.9, context="It flew")) == ["Mir flew in 1986."]
+
+
+@pytest.mark.parametrize(("words", "shown"), [(10, LAUNCH), (5, "on 19 April 1971 from"), (3, "19 April 1971")])
+def test_a_sentence_longer_than_allowed_is_cut_to_an_exact_excerpt(make: Make, words: int, shown: str) -> None:
+    answer = make(refuse_below=0.0, answer_words=words).answer(QUESTION)
+    assert answer.sentences[0].text == answer.citations[0].quote == shown
+    assert answer.short_answer == "19 April 1971"
+    assert_carried(answer)
+
+
+def test_an_excerpt_is_what_the_writer_is_shown_and_held_to(make: Make) -> None:
+    writer = ScriptedWriter(["Salyut 1 was launched on 19 April 1971 from Baikonur."])
+    answer = make(writer, mode="write", refuse_below=0.0, answer_words=5).answer(QUESTION)
+    assert writer.requests[0][-1]["content"].startswith("on 19 April 1971 from\n")
+    assert answer.text == "on 19 April 1971 from [1]"
+
+
+@pytest.mark.parametrize("words", [1, 2])
+def test_an_answer_longer_than_allowed_is_shown_whole(make: Make, words: int) -> None:
+    answer = make(refuse_below=0.0, answer_words=words).answer(QUESTION)
+    assert answer.sentences[0].text == "19 April 1971"
+    assert_carried(answer)
+
+
+FALLEN = "Salyut 6 fell in 1982 near Australia. Mir fell in 2001 into the Pacific. Skylab fell in 1979 on farms."
+STATIONS = Document("s", "s.md", FALLEN, 0, "", "Stations")
+SALYUT, MIR, SKYLAB = (f"{sentence.rstrip('.')}." for sentence in FALLEN.split(". "))
+BOTH = "When did Salyut 6 fall, and when did Mir fall?"
+ONE, OTHER = "When did Salyut 6 fall?", "when did Mir fall?"
+
+
+class CannedPicker(Picker):
+    """Finds what it is told to find, and for any other question nothing."""
+
+    def __init__(self, *found: Picked) -> None:
+        super().__init__(BagOfWordsEmbedder(), None, Steps(rerank=False, ranking="cosine"))
+        self.found = {picked.question: picked for picked in found}
+        self.asked: list[tuple[str, int, int]] = []
+        """Every question with ``keep`` and ``read``."""
+
+    def pick(self, snapshot: Any, question: str, keep: int, read: int) -> Picked:
+        self.asked.append((question, keep, read))
+        return self.found.get(question, Picked(question, (), (), 0.0, ()))
+
+
+def about(question: str, *quotes: str, sure: float = 0.9, answer: str = "", chunks: str = "") -> Picked:
+    """Evidence with an answer in the first quote, and passages with the given numbers."""
+    found = []
+    for quote in quotes:
+        start, at = FALLEN.index(quote), FALLEN.find(answer)
+        span = (at, at + len(answer)) if answer and answer in quote else None
+        found.append(Evidence(STATIONS, start, start + len(quote), sure, span))
+    passages = tuple(Passage(int(number), STATIONS, 0, 9, 0.5) for number in chunks)
+    return Picked(question, passages, tuple(found), sure, tuple(question.rstrip("?").split()[-1:]), 0.25, 0.5)
+
+
+def told(*found: Picked, writer: Writer | None = None, **settings: Any) -> Answerer:
+    snapshot: Any = SimpleNamespace(name="gen")
+    chosen = Settings(**{"mode": "write" if writer else "quote", "refuse_below": 0.5, **settings})
+    assert writer or chosen.mode == "quote"
+    return Answerer(lambda: snapshot, CannedPicker(*found), lambda: writer, chosen)  # type: ignore[arg-type,return-value]
+
+
+def test_each_part_of_a_question_gets_its_evidence() -> None:
+    answerer = told(
+        about(ONE, SALYUT, SKYLAB, sure=0.6, answer="1982", chunks="123"),
+        about(OTHER, MIR, SKYLAB, sure=0.8, answer="2001", chunks="245"),
+    )
+    answer = answerer.answer(BOTH)
+    assert answer.text == "Salyut 6 fell in 1982 near Australia [1]. Mir fell in 2001 into the Pacific [2]."
+    assert [citation.quote for citation in answer.citations] == [SALYUT, MIR]
+    assert (answer.short_answer, answer.refused, answer.model) == (None, False, "quote")
+    assert (answer.question, answer.standalone_question) == (BOTH, f"{ONE} {OTHER}")
+    assert answer.confidence == 0.8
+    assert [passage.chunk_id for passage in answer.retrieved] == [1, 2, 4, 3, 5]
+    assert answer.seconds["retrieve"] >= 0.5
+    assert answer.seconds["evidence"] == 1.0
+    assert_carried(answer)
+
+
+def test_parts_are_looked_up_one_by_one_in_a_real_index(make: Make) -> None:
+    question = "When was Salyut 1 launched, and which law forbids NASA to work with China without permission?"
+    answer = make(refuse_below=0.0).answer(question)
+    assert [sentence.text for sentence in answer.sentences] == [
+        LAUNCH,
+        "The Wolf Amendment of 2011 forbids NASA to work with China without permission.",
+    ]
+    assert [citation.title for citation in answer.citations] == ["Salyut", "Law"]
+    assert len(answer.retrieved) == 2
+    assert_carried(answer)
+
+
+@pytest.mark.parametrize(
+    ("sure", "text"),
+    [
+        ((0.9, 0.4), "Salyut 6 fell in 1982 near Australia [1]."),
+        ((0.4, 0.9), "Mir fell in 2001 into the Pacific [1]."),
+    ],
+)
+def test_a_part_below_the_threshold_is_left_out(sure: tuple[float, float], text: str) -> None:
+    answer = told(about(ONE, SALYUT, sure=sure[0], answer="1982"), about(OTHER, MIR, sure=sure[1])).answer(BOTH)
+    assert answer.text == text
+    assert (answer.short_answer, answer.refused, answer.confidence) == (None, False, 0.9)
+    assert len(answer.citations) == 1
+
+
+def test_where_no_part_is_answered_it_refuses() -> None:
+    writer = ScriptedWriter(["Salyut 6 fell in 1982."])
+    one, other = about(ONE, SALYUT, sure=0.4, chunks="1"), about(OTHER, MIR, sure=0.3, chunks="2")
+    answer = told(one, dataclasses.replace(other, missing_words=("Mir", "fall")), writer=writer).answer(BOTH)
+    assert (answer.refused, answer.confidence, answer.short_answer, answer.model) == (True, 0.4, None, "")
+    assert answer.text.startswith("The articles do not say. Nothing in them mentions “fall”, “Mir”;")
+    assert answer.sentences == answer.citations == ()
+    assert [passage.chunk_id for passage in answer.retrieved] == [1, 2]
+    assert writer.requests == []
+
+
+def test_one_sentence_for_both_parts_is_quoted_once() -> None:
+    answer = told(about(ONE, SALYUT), about(OTHER, SALYUT)).answer(BOTH)
+    assert answer.text == "Salyut 6 fell in 1982 near Australia [1]."
+
+
+@pytest.mark.parametrize(
+    ("asked", "history", "first", "second"),
+    [
+        ("When did Salyut 6 fall, and when did Mir?", [], ONE, "when did Mir? (fall)"),
+        ("When did Salyut 6 fall, and who saw it?", [], ONE, "Who saw Salyut 6?"),
+        (
+            "When did it fall to Earth, and who saw it?",
+            ["What was Mir?"],
+            "When did Mir fall to Earth?",
+            "Who saw Mir?",
+        ),
+    ],
+    ids=["what the first part said", "its subject", "of an earlier question"],
+)
+def test_a_later_part_is_understood_from_the_first(asked: str, history: list[str], first: str, second: str) -> None:
+    answerer = told(about(first, SALYUT), about(second, MIR))
+    answer = answerer.answer(asked, [Turn("user", question) for question in history])
+    assert answer.standalone_question == f"{first} {second}"
+    assert [citation.quote for citation in answer.citations] == [SALYUT, MIR]
+
+
+def test_a_later_part_is_taken_as_it_stands_where_that_is_answered_well() -> None:
+    answerer = told(about(ONE, SALYUT), about("when did Mir?", MIR, sure=0.6), about("when did Mir? (fall)", SKYLAB))
+    answer = answerer.answer("When did Salyut 6 fall, and when did Mir?")
+    assert [citation.quote for citation in answer.citations] == [SALYUT, MIR]
+
+
+def test_only_the_chosen_reading_is_looked_at_closely() -> None:
+    picker = CannedPicker(about(ONE, SALYUT), about("when did Mir? (fall)", MIR))
+    snapshot: Any = SimpleNamespace(name="gen")
+    settings = Settings(mode="quote", passages=7, candidates=11)
+    answerer = Answerer(lambda: snapshot, picker, lambda: ScriptedWriter(), settings)
+    answerer.answer("When did Salyut 6 fall, and when did Mir?")
+    few = [("when did Mir?", 3, 3), ("when did Mir? (fall)", 3, 3)]
+    assert picker.asked == [(ONE, 7, 11), *few, ("when did Mir? (fall)", 7, 11)]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (["Salyut 6 fell in 1982. "], ["Salyut 6 fell in 1982.", MIR]),
+        (["Salyut 6 fell in 1982. ", "Mir fell in 2001."], ["Salyut 6 fell in 1982.", "Mir fell in 2001."]),
+        (["Salyut 6 fell in 1982. ", "Mir fell in 1999."], ["Salyut 6 fell in 1982.", MIR]),
+        (["Salyut 6 fell in 1982. ", "Salyut 6 fell near Australia."], ["Salyut 6 fell in 1982.", MIR]),
+        (["Salyut 6 fell in 1990. "], [SALYUT, MIR]),
+        (["Mir fell in 2001. "], [SALYUT, MIR]),
+        ([], [SALYUT, MIR]),
+    ],
+    ids=["left out", "both", "the other wrong", "the same twice", "wrong", "only the other", "nothing"],
+)
+def test_a_part_that_the_writer_leaves_out_is_quoted(written: Sequence[str], shown: list[str]) -> None:
+    found = about(ONE, SALYUT, answer="1982"), about(OTHER, MIR, answer="2001")
+    answer = told(*found, writer=ScriptedWriter(written)).answer(BOTH)
+    assert [sentence.text for sentence in answer.sentences] == shown
+    assert [sentence.citations for sentence in answer.sentences] == [(1,), (2,)]
+    verdicts = ["quoted" if text in (SALYUT, MIR) else "supported" for text in shown]
+    assert [sentence.verdict for sentence in answer.sentences] == verdicts
+    assert [citation.quote for citation in answer.citations] == [SALYUT, MIR]
+
+
+def test_a_part_is_quoted_too_when_the_writer_fails_on_the_way() -> None:
+    writer = ScriptedWriter(["Salyut 6 fell in 1982. ", "Mir"], error=ModelError("It died", "Try again."))
+    answer = told(about(ONE, SALYUT, answer="1982"), about(OTHER, MIR), writer=writer).answer(BOTH)
+    assert [sentence.text for sentence in answer.sentences] == ["Salyut 6 fell in 1982.", MIR]
+
+
+def test_alternatives_of_one_question_need_not_all_be_shown() -> None:
+    unsure = about(ONE, SALYUT, SKYLAB, sure=0.4, answer="1982")
+    answer = told(unsure, writer=ScriptedWriter(["Salyut 6 fell in 1982. "]), refuse_below=0.3).answer(ONE)
+    assert answer.text == "Salyut 6 fell in 1982 [1]."
+    assert told(unsure, refuse_below=0.3).answer(ONE).text.count("[") == 2
+    assert answer.short_answer == "1982"
+
+
+def parted(*quotes: str, words: int) -> list[str]:
+    looked = [about("?", quote) for quote in quotes]
+    return [item.text for item in choose(looked, Settings(answer_words=words))]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (14, [SALYUT, MIR]),
+        (13, [SALYUT, "Mir fell in 2001 into the"]),
+        (8, ["Salyut 6 fell in", "Mir fell in 2001"]),
+        (2, ["Salyut", "Mir"]),
+    ],
+)
+def test_the_parts_share_the_length_of_an_answer(words: int, expected: list[str]) -> None:
+    assert parted(SALYUT, MIR, words=words) == expected
+
+
+def test_what_one_part_leaves_the_next_one_may_use() -> None:
+    assert parted("Mir fell", SALYUT, words=9) == ["Mir fell", SALYUT]
+    assert parted("Mir fell", "Skylab", SALYUT, words=10) == ["Mir fell", "Skylab", SALYUT]
+
+
+@pytest.mark.parametrize("writer", [None, ScriptedWriter()], ids=["quote", "write"])
+@pytest.mark.parametrize("words", [1, 2, 3])
+def test_however_short_an_answer_must_be_it_is_not_empty(words: int, writer: Writer | None) -> None:
+    found = about(ONE, SALYUT, answer="1982 near"), about(OTHER, MIR, answer="2001 into the")
+    answer = told(*found, writer=writer, answer_words=words).answer(BOTH)
+    assert not answer.refused
+    assert answer.sentences
+    assert all(citation.quote for citation in answer.citations)
+    assert "1982 near" in answer.text

@@ -205,7 +205,7 @@ def make_exchange(sentences: tuple[AnswerSentence, ...], refused: bool = False) 
     document = make_document()
     citations = (make_citation(document, QUOTE), make_citation(document, "Соңғы сөйлем.", 2))
     passages = tuple(Passage(n, document, 0, len(TEXT), 0.5) for n in range(5))
-    answer = Answer("q", "q", None, refused, "The articles do not say.", sentences, citations, passages)
+    answer = Answer("q", "q", None, refused, 0.5, "The articles do not say.", sentences, citations, passages)
     return Exchange(
         1, "q", "write", citations=citations, passages=passages, has_sources=True, answer=answer, waiting=False
     )
@@ -237,7 +237,7 @@ def test_progress_is_bounded_and_unknown_totals_have_no_value() -> None:
 def answered(conversation: Conversation, question: str, text: str) -> None:
     conversation.begin(question, "quote", "")
     assert conversation.live is not None
-    conversation.live.answer = Answer(question, question, None, False, text, (), (), ())
+    conversation.live.answer = Answer(question, question, None, False, 0.5, text, (), (), ())
 
 
 def test_history_is_bounded_and_skips_unanswered_questions() -> None:

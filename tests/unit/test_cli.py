@@ -13,8 +13,8 @@ import pytest
 from rag.answering import check_question
 from rag.assembly import Assembly
 from rag.citations import number_citations
+from rag.picking import Picker
 from rag.records import Answer, AnswerSentence, Evidence, Turn
-from rag.retrieval import retrieve
 from rag.settings import Settings
 from rag.store import Store
 
@@ -23,7 +23,7 @@ Run = Callable[..., SimpleNamespace]
 
 COMMANDS = ("index", "ask", "search", "show", "eval", "serve", "info")
 ANSWER_KEYS = (
-    "id question standalone_question short_answer answer refused sentences citations retrieved seconds model generation"
+    "id question standalone_question short_answer answer refused confidence sentences citations retrieved seconds model generation"
 ).split()
 CITATION_KEYS = "number document title path url published start end quote".split()
 
@@ -38,7 +38,7 @@ class CannedAnswerer:
     def __init__(self, assembly: Assembly) -> None:
         self.asked: list[tuple[str, list[Turn]]] = []
         self._snapshot = assembly.snapshot()
-        self._embedder = assembly.embedder
+        self._picker: Picker = assembly.picker
 
     def answer(self, question: str, history: Any = ()) -> Answer:
         question = check_question(question)
@@ -52,10 +52,11 @@ class CannedAnswerer:
             standalone_question="When did Mir fly?",
             short_answer="1986",
             refused=False,
+            confidence=0.9,
             text="Mir flew [1].",
             sentences=(AnswerSentence("Mir flew.", "supported", (1,)),),
             citations=citations,
-            retrieved=tuple(retrieve(self._snapshot, self._embedder, question, 2)),
+            retrieved=self._picker.passages(self._snapshot, question, 2),
             seconds={"retrieve": 0.01, "evidence": 0.02, "first_token": 0.123456, "total": 0.2},
             model="canned",
             generation=self._snapshot.name,
@@ -119,6 +120,7 @@ def test_the_answer_object_is_as_promised(indexed: Run, answerer: CannedAnswerer
         "short_answer": "1986",
         "answer": "Mir flew [1].",
         "refused": False,
+        "confidence": 0.9,
         "sentences": [{"text": "Mir flew.", "verdict": "supported", "citations": [1]}],
         "seconds": {"retrieve": 0.01, "evidence": 0.02, "first_token": 0.1235, "total": 0.2},
         "model": "canned",

@@ -35,6 +35,9 @@ def refused(result: SimpleNamespace, status: int, *parts: str) -> bool:
         (["show"], "DOCUMENT_ID"),
         (["ask", "a", "--mode", "guess"], "invalid choice: 'guess'"),
         (["ask", "a", "b"], "unrecognized arguments: b"),
+        (["eval", "--sample", "0"], "0 is not 1 or more"),
+        (["eval", "gold.jsonl"], "unrecognized arguments: gold.jsonl"),
+        (["eval", "--mode", "guess"], "invalid choice: 'guess'"),
         (["serve", "--port", "x"], "argument --port"),
     ],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "",
@@ -79,7 +82,15 @@ def test_an_unknown_document_is_told(indexed: Run) -> None:
 
 
 def test_gold_questions_must_be_there(rag: Run) -> None:
-    assert refused(rag("eval", "--questions", "gone.jsonl"), 2, "gone.jsonl", "--questions")
+    assert refused(rag("eval", "--questions", "gone.jsonl"), 2, "Cannot read the questions gone.jsonl", "SQuAD", "BEIR")
+    assert refused(rag("eval"), 2, "Cannot read the questions tests/gold/questions.jsonl")
+    Path("empty.jsonl").write_text("\n")
+    assert refused(rag("eval", "--questions", "empty.jsonl"), 2, "empty.jsonl holds no questions")
+
+
+def test_questions_need_an_index(rag: Run) -> None:
+    Path("gold.jsonl").write_text('{"question": "When?", "answers": []}')
+    assert refused(rag("eval", "--questions", "gold.jsonl"), 1, "There is no index in", "rag index")
 
 
 @pytest.mark.parametrize(

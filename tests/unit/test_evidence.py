@@ -1,5 +1,7 @@
 """The evidence model sees what matters, and its probabilities move the right way."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,13 @@ def row(
 ) -> dict[str, float]:
     words = QuestionWords.of(question, KNOWN, 100)
     values = features(
-        words, sentence, "", passage, 0.7, PassageScores(0.6, 0.7, 8.0, 0.0), SentenceReading(mass, margin, 0.0)
+        words,
+        sentence,
+        "",
+        passage,
+        0.7,
+        PassageScores(0.6, 0.7, 8.0, 0.0),
+        SentenceReading(mass, margin, 0.0, mass / (1 + math.exp(-margin))),
     )
     return dict(zip(FEATURES, values, strict=True))
 
@@ -91,7 +99,7 @@ def test_better_evidence_is_likelier() -> None:
         row(question, margin=-6.0, mass=0.01),
         row("When was the treaty on Antarctica signed?", margin=-9.0, mass=0.0),
     ]
-    strong, unread, foreign = probability(np.array([list(values.values()) for values in rows]))
+    strong, unread, foreign = probability(np.array([list(values.values()) for values in rows]), "reader")
     assert 0.0 < foreign < unread < strong < 1.0
 
 

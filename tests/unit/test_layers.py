@@ -12,11 +12,11 @@ import rag
 
 LAYERS = [
     "records errors settings",
-    "wording documents sentences chunking prompts citations checking followups reading evidence metrics models",
-    "embedding vectors store reader writer generations onnx_export",
-    "indexing retrieval picking answering answer_json evaluation",
+    "wording documents sentences chunking prompts citations checking followups reading evidence metrics models question_sets compound excerpts",
+    "embedding vectors store reader writer generations onnx_export hub openai_writer transformers_writer",
+    "indexing retrieval picking writing answering answer_json evaluation",
     "assembly",
-    "terminal cli chat prepare __main__",
+    "terminal plots cli chat prepare __main__",
 ]
 """Lowest first."""
 
@@ -83,7 +83,7 @@ def test_imports_are_seen_in_every_form(tmp_path: Path, monkeypatch: pytest.Monk
         ("sqlite3", {"store"}),
         ("xllamacpp", {"writer"}),
         ("onnxruntime", {"embedding", "reader"}),
-        ("torch", {"embedding", "onnx_export"}),
+        ("torch", {"embedding", "onnx_export", "transformers_writer"}),
         ("sentence_transformers", {"embedding", "onnx_export"}),
         ("gradio", {"chat"}),
         ("argparse", {"cli", "onnx_export"}),

@@ -133,9 +133,18 @@ def test_a_setting_that_would_fail_later_is_refused(tmp_path: Path, setting: str
 
 
 def test_models_are_relative_to_the_settings_file_too(tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").touch()
     (tmp_path / "rag.toml").write_text('writer_model = "a.gguf"\nembedding_model = "/models/b"')
     settings = load_settings(tmp_path / "rag.toml")
     assert (Path(settings.writer_model), settings.embedding_model) == (tmp_path / "a.gguf", "/models/b")
+
+
+@pytest.mark.parametrize("name", ["llama3.2:3b", "hub:owner/name", "hub:owner/name/file.gguf", "owner/name"])
+def test_a_model_that_is_no_file_keeps_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "hub:owner").mkdir()
+    (tmp_path / "hub:owner/name").touch()
+    (tmp_path / "rag.toml").write_text(f'writer_model = "{name}"')
+    assert load_settings(tmp_path / "rag.toml").writer_model == name
 
 
 @pytest.mark.parametrize("gold", ["the", "?", ""])

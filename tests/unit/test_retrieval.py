@@ -14,7 +14,9 @@ from fakes import BagOfWordsEmbedder
 from rag import retrieval
 from rag.errors import IndexCorruptError, IndexMismatchError, IndexMissingError
 from rag.indexing import build_index
-from rag.retrieval import Snapshot, candidate_sentences, passages, retrieve, search
+from rag.picking import Picker, Steps
+from rag.records import Passage
+from rag.retrieval import Snapshot, candidate_sentences, passages, search
 
 WriteCorpus = Callable[[Mapping[str, str | bytes]], Path]
 
@@ -24,6 +26,11 @@ ARTICLES = {
     "salyut.md": "# Salyut\n\nSalyut 1 was the first station. It was launched in 1971.",
     "soyuz.md": "# Soyuz\n\nSoyuz has flown for half a century. It carries three people.",
 }
+
+
+def retrieve(snapshot: Snapshot, embedder: BagOfWordsEmbedder, question: str, k: int) -> list[Passage]:
+    """What the fusion finds, before anything is read."""
+    return list(Picker(embedder, None, Steps(rerank=False, ranking="cosine")).passages(snapshot, question, k))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Settings come from a file and from the command line; a wrong one is named with what to write instead."""
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -57,10 +58,15 @@ def test_every_setting_can_be_written_to_a_file(toml: Callable[[str], Path]) -> 
         field.name: str(field.default) if isinstance(field.default, Path) else field.default
         for field in dataclasses.fields(Settings)
     }
-    lines = [f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}" for name, value in values.items()]
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
     path = toml("\n".join(lines))
     folders = {name: path.parent / name for name in ("corpus", "index")}
     assert load_settings(path) == dataclasses.replace(Settings(), **folders)
+
+
+def test_steps_of_finding_can_be_chosen(toml: Callable[[str], Path]) -> None:
+    settings = load_settings(toml('retrieval = "chunks"\nrerank = false\nranking = "words"\ncandidates = 5'))
+    assert (settings.retrieval, settings.rerank, settings.ranking, settings.candidates) == ("chunks", False, "words", 5)
 
 
 def test_a_whole_number_may_stand_for_a_fraction(toml: Callable[[str], Path]) -> None:
@@ -72,22 +78,29 @@ def test_a_whole_number_may_stand_for_a_fraction(toml: Callable[[str], Path]) ->
 WRONG = [
     ("passges = 3", "unknown setting 'passges'", "passages"),
     ("[chat]\nport = 1", "unknown setting 'chat'", "Known settings"),
-    ('passages = "3"', "passages = '3' has the wrong type", "like 8"),
-    ("passages = 3.5", "passages = 3.5 has the wrong type", "like 8"),
-    ("passages = true", "passages = True has the wrong type", "like 8"),
+    ('passages = "3"', "passages = '3' has the wrong type", "like 10"),
+    ("passages = 3.5", "passages = 3.5 has the wrong type", "like 10"),
+    ("passages = true", "passages = True has the wrong type", "like 10"),
     ("corpus = 3", "corpus = 3 has the wrong type", "like 'corpus'"),
-    ("refuse_below = '0.5'", "refuse_below = '0.5' has the wrong type", "like 0.05"),
+    ("refuse_below = '0.5'", "refuse_below = '0.5' has the wrong type", "like 0.2"),
     ("host = ['a']", "host = ['a'] has the wrong type", "127.0.0.1"),
     ('mode = "chat"', "mode = 'chat' is not a choice", "'quote' or 'write'"),
     ("mode = []", "mode = [] is not a choice", "'quote' or 'write'"),
+    ('retrieval = "words"', "'words' is not a choice", "'fusion' or 'chunks+words' or 'chunks'"),
+    ('ranking = "best"', "'best' is not a choice", "'auto' or 'reader' or 'words' or 'cosine'"),
+    ("rerank = 1", "rerank = 1 has the wrong type", "like True"),
+    ('rerank = "yes"', "rerank = 'yes' has the wrong type", "like True"),
     ('embedding_runtime = "cuda"', "'cuda' is not a choice", "'onnx' or 'torch'"),
     ("chunk_tokens = 31", "chunk_tokens = 31 is too small", "32 or more"),
     ("passages = 0", "passages = 0 is too small", "1 or more"),
+    ("candidates = 0", "candidates = 0 is too small", "1 or more"),
     ("sources = -1", "sources = -1 is too small", "1 or more"),
     ("answer_words = 0", "answer_words = 0 is too small", "1 or more"),
     ("threads = -1", "threads = -1 is too small", "0 or more"),
     ("refuse_below = 1.01", "refuse_below = 1.01 is out of range", "0.0 to 1.0"),
     ("refuse_below = nan", "refuse_below = nan is out of range", "0.0 to 1.0"),
+    ('writer_backend = "openai"', "there is no writer_url", "http://127.0.0.1:11434/v1"),
+    ('writer_url = "http://127.0.0.1:1/v1"', "writer_model no model on it", "Name one that the server has"),
     ("port = 65536", "port = 65536 is out of range", "1 to 65535"),
     ("passages = = 3", "is not valid TOML", "line 1"),
     ("passages = 3\nsources 3", "is not valid TOML", "line 2"),

@@ -7,6 +7,7 @@ of their answers as offsets into that file; passages are the chunks that the pro
 import hashlib
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,8 +166,12 @@ def read_sentence_questions(path: Path) -> list[Example]:
     return examples
 
 
-def epoch(questions: list[Question], sentence_questions: list[Example], rng: random.Random) -> Iterator[Example]:
-    """One pass over everything, with fresh distractors and fresh typing errors.
+Group = tuple[Example, ...]
+"""Passages that compete for one question."""
+
+
+def reading_epoch(questions: list[Question], sentence_questions: list[Example], rng: random.Random) -> Iterator[Group]:
+    """What reading is: one passage at a time, with fresh distractors and fresh typing errors.
 
     For each question: its own passage, and (7 times in 10 if it is answerable, else 3 in 10) a distractor;
     for each question on a sentence: that sentence, and 1 time in 4 a sentence that does not answer it.
@@ -174,14 +179,72 @@ def epoch(questions: list[Question], sentence_questions: list[Example], rng: ran
     for question in questions:
         asked = mistyped(question.question, rng)
         for example in question.answering or (question.own,):
-            yield Example(asked, example.passage, example.spans)
+            yield (Example(asked, example.passage, example.spans),)
         if question.distractors and rng.random() < (0.7 if question.answering else 0.3):
-            yield Example(asked, rng.choice(question.distractors[:5]), ())
+            yield (Example(asked, rng.choice(question.distractors[:5]), ()),)
     for example in sentence_questions:
-        yield Example(mistyped(example.question, rng), example.passage, example.spans)
+        yield (Example(mistyped(example.question, rng), example.passage, example.spans),)
         other = rng.choice(sentence_questions).passage
         if rng.random() < 0.25 and other != example.passage:
-            yield Example(example.question, other, ())
+            yield (Example(example.question, other, ()),)
+
+
+def answering_epoch(questions: list[Question], rng: random.Random) -> Iterator[Group]:
+    """What answering is: a question's own passage against two others that were retrieved for it.
+
+    Unanswerable questions have only their own. 3 in 10 of the answerable come a second time, changed so that their
+    passage no longer answers.
+    """
+    for question in questions:
+        asked = mistyped(question.question, rng)
+        own = question.answering or (question.own,)
+        others = rng.sample(question.distractors, min(len(question.distractors), 2 if question.answering else 0))
+        yield (
+            *(Example(asked, example.passage, example.spans) for example in own),
+            *(Example(asked, passage, ()) for passage in others),
+        )
+        if question.answering and rng.random() < 0.3:
+            passage = question.answering[0].passage
+            changed = contradicted(question.question, passage.text, question.answers, rng)
+            if changed:
+                yield (Example(mistyped(changed, rng), passage, ()),)
+
+
+_OPPOSITES = (
+    "first last", "largest smallest", "biggest smallest", "highest lowest", "most least", "more less", "before after",
+    "north south", "northern southern", "east west", "eastern western", "oldest youngest", "older younger", "won lost",
+    "increase decrease", "increased decreased", "begin end", "began ended", "start end", "started ended", "early late",
+    "earliest latest", "higher lower", "larger smaller", "longest shortest", "best worst", "above below", "rise fall",
+    "major minor", "public private", "can cannot", "did didn't", "does doesn't", "was wasn't", "is isn't",
+    "positive negative", "strong weak", "rich poor", "old new", "import export", "winter summer", "inside outside",
+    "internal external", "male female", "men women", "maximum minimum", "allowed forbidden", "support oppose",
+    "supported opposed", "accepted rejected", "common rare", "gained lost", "joined left", "same different",
+)  # fmt: skip
+_OPPOSITE = {a: b for pair in _OPPOSITES for a, b in (pair.split(), pair.split()[::-1])}
+_NAME = re.compile(r"(?<=[a-z,] )[A-Z][\w'-]+(?: (?:of |the )?[A-Z][\w'-]+)*")
+_NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
+
+
+def contradicted(question: str, passage: str, answers: tuple[str, ...], rng: random.Random) -> str | None:
+    """The question with a name, a number or a word of it changed so that the passage hardly answers it any more.
+
+    A name or number becomes another one of the same passage, a word its opposite (rules in the manner of Rajpurkar
+    et al. 2018, table 1); ``None`` where nothing can be changed.
+    """
+    changed = []
+    for pattern in (_NAME, _NUMBER):
+        found = {match.group() for match in pattern.finditer(passage)}
+        for match in pattern.finditer(question):
+            known = f"{question} {' '.join(answers)}".lower()
+            others = sorted(other for other in found if other.lower() not in known)
+            if others:
+                changed.append(question[: match.start()] + rng.choice(others) + question[match.end() :])
+    changed += [
+        question[: match.start()] + _OPPOSITE[match.group()] + question[match.end() :]
+        for match in re.finditer(r"[a-z']+", question)
+        if match.group() in _OPPOSITE
+    ]
+    return rng.choice(changed) if changed else None
 
 
 def mistyped(question: str, rng: random.Random) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from data import Example
+from data import Group
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
@@ -43,16 +43,19 @@ class Prepared:
     spans: tuple[tuple[int, int], ...]
 
 
-def prepare(tokenizer: Tokenizer, example: Example) -> Prepared:
-    """Tokenise an example exactly as the product does; spans that are cut off become "not here"."""
-    encoded = encode(tokenizer, example.question, example.passage.title, example.passage.text)
-    spans = []
-    for start, end in example.spans:
-        first = next((i for i, (a, b) in enumerate(encoded.offsets) if a <= start < b), None)
-        last = next((i for i, (a, b) in enumerate(encoded.offsets) if a < end <= b), None)
-        if first is not None and last is not None:
-            spans.append((encoded.passage_start + first, encoded.passage_start + last))
-    return Prepared(encoded, tuple(spans) or ((0, 0),))
+def prepare(tokenizer: Tokenizer, group: Group) -> list[Prepared]:
+    """Tokenise the passages of one question exactly as the product does; spans that are cut off become "not here"."""
+    prepared = []
+    for example in group:
+        encoded = encode(tokenizer, example.question, example.passage.title, example.passage.text)
+        spans = []
+        for start, end in example.spans:
+            first = next((i for i, (a, b) in enumerate(encoded.offsets) if a <= start < b), None)
+            last = next((i for i, (a, b) in enumerate(encoded.offsets) if a < end <= b), None)
+            if first is not None and last is not None:
+                spans.append((encoded.passage_start + first, encoded.passage_start + last))
+        prepared.append(Prepared(encoded, tuple(spans) or ((0, 0),)))
+    return prepared
 
 
 def collate(batch: list[Prepared]) -> dict[str, torch.Tensor]:
@@ -74,10 +77,34 @@ def collate(batch: list[Prepared]) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def loss(starts: torch.Tensor, ends: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Mean negative log-likelihood of any right start and any right end (marginal over the annotated answers)."""
+def loss(starts: torch.Tensor, ends: torch.Tensor, batch: dict[str, torch.Tensor], sizes: list[int]) -> torch.Tensor:
+    """Mean negative log-likelihood of any right start and any right end (marginal over the annotated answers).
+
+    Once within each passage, and once over all passages of a question, where a token counts by how far it lies
+    above its passage's "not here": the margin by which the product compares passages (shared normalisation, Clark
+    and Gardner 2018, with the null answer as the common reference).
+
+    Args:
+        starts: logits of shape ``(passages, tokens)``; ``ends`` likewise.
+        batch: what ``collate`` made.
+        sizes: how many consecutive passages belong to each question.
+    """
+    passages = batch["allowed"].clone()
+    passages[:, 0] = False
     total = torch.zeros(())
     for logits, right in ((starts, batch["starts"]), (ends, batch["ends"])):
         log_probabilities = torch.log_softmax(logits.masked_fill(~batch["allowed"], -1e4), -1)
-        total = total - torch.logsumexp(log_probabilities.masked_fill(~right, -1e9), -1).mean() / 2
+        alone = -torch.logsumexp(log_probabilities.masked_fill(~right, -1e9), -1).mean()
+        above = logits - logits[:, :1]
+        every = torch.logsumexp(above.masked_fill(~passages, -1e9), -1).split(sizes)
+        hit = torch.logsumexp(above.masked_fill(~(right & passages), -1e9), -1).split(sizes)
+        none = torch.zeros(1)
+        together = torch.stack(
+            [
+                torch.logsumexp(torch.cat([none, all_]), 0)
+                - (torch.logsumexp(hits, 0) if hits.max() > -1e8 else none[0])
+                for all_, hits in zip(every, hit, strict=True)
+            ]
+        ).mean()
+        total = total + (alone + together) / 4
     return total

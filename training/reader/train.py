@@ -1,8 +1,9 @@
 """Train the reader: ``python training/reader/train.py --data DIR --out DIR``.
 
 Starts from the embedding model's weights, keeps its word embeddings, and trains the rest with AdamW in
-bfloat16. Writes a checkpoint after each epoch (a run continues from the last one), and its progress and the figures
-on the development split to ``log.jsonl``.
+bfloat16: reading single passages, and answering among competing ones (``STAGES``); averages the weights of the stages.
+Writes a checkpoint after each epoch (a run continues from the last one), the weights after each stage and their average
+(``averaged.safetensors``), and its progress and the figures on the development split to ``log.jsonl``.
 """
 
 import argparse
@@ -11,11 +12,21 @@ import math
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from data import Example, Question, epoch, is_development, read_questions, read_sentence_questions
+from data import (
+    Example,
+    Question,
+    answering_epoch,
+    is_development,
+    read_questions,
+    read_sentence_questions,
+    reading_epoch,
+)
 from model import Prepared, Reader, collate, loss, prepare
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
@@ -26,20 +37,26 @@ from rag.models import EMBEDDING
 from rag.reading import Reading, decode
 
 
-def batches(prepared: list[Prepared], tokens: int, rng: random.Random) -> list[list[Prepared]]:
-    """Shuffled batches of similar length, each of at most ``tokens`` tokens with padding."""
-    rng.shuffle(prepared)
-    result: list[list[Prepared]] = []
-    for start in range(0, len(prepared), 3000):
-        batch: list[Prepared] = []
-        for item in sorted(prepared[start : start + 3000], key=lambda item: len(item.encoded.ids)):
-            if batch and len(item.encoded.ids) * (len(batch) + 1) > tokens:
+def batches(groups: list[list[Prepared]], tokens: int, rng: random.Random) -> list[list[list[Prepared]]]:
+    """Shuffled batches of questions of similar length, each of at most ``tokens`` tokens with padding."""
+    rng.shuffle(groups)
+    result: list[list[list[Prepared]]] = []
+    for start in range(0, len(groups), 3000):
+        batch: list[list[Prepared]] = []
+        rows = 0
+        for group in sorted(groups[start : start + 3000], key=_longest):
+            if batch and _longest(group) * (rows + len(group)) > tokens:
                 result.append(batch)
-                batch = []
-            batch.append(item)
+                batch, rows = [], 0
+            batch.append(group)
+            rows += len(group)
         result.append(batch)
     rng.shuffle(result)
     return result
+
+
+def _longest(group: list[Prepared]) -> int:
+    return max(len(item.encoded.ids) for item in group)
 
 
 @torch.no_grad()
@@ -67,7 +84,7 @@ def evaluate(model: Reader, tokenizer: Tokenizer, questions: list[Question]) -> 
     for number, question in enumerate(questions):
         own = question.answering[0] if question.answering else question.own
         for passage, mine in ((own.passage, True), *question.retrieved):
-            items.append(prepare(tokenizer, Example(question.question, passage, ())))
+            items += prepare(tokenizer, (Example(question.question, passage, ()),))
             owners.append((number, passage, mine))
     readings = read(model, items)
     grouped: dict[int, list[tuple[Reading, str, bool]]] = {}
@@ -108,19 +125,39 @@ def auc(positive: list[float], negative: list[float]) -> float:
     return float(wins / (len(positive) * len(negative)))
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Epochs under one linear schedule of the learning rate."""
+
+    name: str
+    after: str | None
+    """The stage whose weights it starts from; none: the embedding model's."""
+    epochs: int
+    rate: float
+    frozen_layers: int
+    """Lowest layers that stay as they are; the word embeddings always do."""
+
+
+STAGES = (
+    Stage("reading", None, 2, 1.5e-4, 0),
+    Stage("further-reading", "reading", 2, 7.5e-5, 0),
+    Stage("answering", "reading", 1, 8e-5, 2),
+)
+AVERAGED = {"reading": 0.25, "further-reading": 0.25, "answering": 0.5}
+"""Shares of the weights that are shipped: averages of runs from a common start beat each of them (model soups,
+Wortsman et al. 2022)."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--data", type=Path, required=True, help="folder of reading_train.jsonl, sentence_questions.jsonl"
     )
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and log")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=1.5e-4)
     parser.add_argument("--batch-tokens", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(options.seed)
     torch.set_num_threads(2)
 
     def log(**values: object) -> None:
@@ -138,47 +175,82 @@ def main() -> None:
     sentence_questions = read_sentence_questions(options.data / "sentence_questions.jsonl")
     training = [question for question in questions if not is_development(question.article)]
     held_out = [question for question in questions if is_development(question.article)]
-    development = random.Random(7).sample(held_out, min(500, len(held_out)))
     log(arguments=vars(options), training=len(training), articles=Counter(q.article for q in held_out))
 
+    def plan(stage: Stage, number: int) -> list[list[list[Prepared]]]:
+        first = 2 if stage.name == "further-reading" else 0  # other errors and distractors than before
+        rng = random.Random(options.seed * 1000 + first + number)
+        answers = stage.name == "answering"
+        groups = answering_epoch(training, rng) if answers else reading_epoch(training, sentence_questions, rng)
+        return batches([prepare(tokenizer, group) for group in groups], options.batch_tokens, rng)
+
+    def weights(name: str) -> Path:
+        return options.out / f"{name}.safetensors"
+
+    for stage in STAGES:
+        if weights(stage.name).is_file():
+            continue
+        torch.manual_seed(options.seed)
+        model = Reader(base)
+        if stage.after:
+            model.load_state_dict(load_file(weights(stage.after)))
+        train(model, stage, plan, options.out, log)
+        save_file(model.state_dict(), weights(stage.name))
+    states = {name: load_file(weights(name)) for name in AVERAGED}
+    averaged = {
+        key: sum(share * states[name][key].float() for name, share in AVERAGED.items()) for key in states["reading"]
+    }
+    save_file(averaged, weights("averaged"))
     model = Reader(base)
-    model.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+    for name in (*AVERAGED, "averaged"):
+        model.load_state_dict(load_file(weights(name)))
+        log(weights=name, **{k: round(v, 4) for k, v in evaluate(model, tokenizer, held_out).items()})
+
+
+def train(
+    model: Reader,
+    stage: Stage,
+    plan: Callable[[Stage, int], list[list[list[Prepared]]]],
+    out: Path,
+    log: Callable[..., None],
+) -> None:
+    """Train one stage; a run that was interrupted continues with the epoch it was in."""
+    frozen = [model.encoder.embeddings.word_embeddings, *model.encoder.encoder.layer[: stage.frozen_layers]]
+    model.requires_grad_(True)
+    for part in frozen:
+        part.requires_grad_(False)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=options.rate, weight_decay=0.01)
-    step, first_epoch, steps = 0, 0, 0
-    checkpoint = options.out / "checkpoint.pt"
+    optimizer = torch.optim.AdamW(trained, lr=stage.rate, weight_decay=0.01)
+    steps = sum(len(plan(stage, number)) for number in range(stage.epochs))
+    step, done = 0, 0
+    checkpoint = out / f"{stage.name}.checkpoint.pt"
     if checkpoint.is_file():
         state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(load_file(options.out / f"epoch-{state['epoch']}.safetensors"))
+        model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        step, first_epoch = state["step"], state["epoch"]
-    for number in range(first_epoch, options.epochs):
-        rng = random.Random(options.seed * 1000 + number)
-        prepared = [prepare(tokenizer, example) for example in epoch(training, sentence_questions, rng)]
-        plan = batches(prepared, options.batch_tokens, rng)
-        steps = steps or step + len(plan) * (options.epochs - number)
+        step, done = state["step"], state["epoch"]
+    for number in range(done, stage.epochs):
         began, running = time.time(), 0.0
-        for batch_number, batch in enumerate(plan, 1):
-            warm = min(1.0, (step + 1) / (0.06 * steps))
-            for group in optimizer.param_groups:
-                group["lr"] = options.rate * warm * max(0.0, 1 - step / steps)
-            tensors = collate(batch)
+        for batch_number, batch in enumerate(plan(stage, number), 1):
+            for settings in optimizer.param_groups:
+                settings["lr"] = stage.rate * min((step + 1) / (0.06 * steps), 1 - step / steps)
+            tensors = collate([item for group in batch for item in group])
             with torch.autocast("cpu", torch.bfloat16):
                 starts, ends = model(tensors["input_ids"], tensors["token_type_ids"], tensors["attention_mask"])
-            value = loss(starts, ends, tensors)
+            value = loss(starts, ends, tensors, [len(group) for group in batch])
             optimizer.zero_grad()
             value.backward()
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             step += 1
             running += (value.item() - running) / min(batch_number, 100)
-            if batch_number % 100 == 0:
-                log(epoch=number + 1, step=step, of=steps, loss=round(running, 3), seconds=round(time.time() - began))
+            if batch_number % 25 == 0:
+                spent = round(time.time() - began)
+                log(stage=stage.name, epoch=number + 1, step=step, of=steps, loss=round(running, 3), seconds=spent)
             if not math.isfinite(running):
-                raise SystemExit("The loss is not finite; lower --rate.")
-        save_file(model.state_dict(), options.out / f"epoch-{number + 1}.safetensors")
-        torch.save({"optimizer": optimizer.state_dict(), "step": step, "epoch": number + 1}, checkpoint)
-    log(epoch=options.epochs, **{k: round(v, 4) for k, v in evaluate(model, tokenizer, development).items()})
+                raise SystemExit("The loss is not finite; lower the stage's rate.")
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "epoch": number + 1}
+        torch.save(state, checkpoint)
 
 
 if __name__ == "__main__":
