@@ -93,6 +93,8 @@ class Answerer:
         snapshot = self._snapshot()
         looked = self._look(snapshot, question, history)
         picked = _together(looked)
+        if [part.question for part in looked] == list(parts(question)):
+            picked = dataclasses.replace(picked, question=question)  # understood as it was typed
         answered = [part for part in looked if part.evidence and part.confidence >= self._settings.refuse_below]
         refused = not answered
         sources = list(choose(answered, self._settings))
