@@ -12,8 +12,9 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @pytest.fixture(autouse=True)
 def _no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse connections: all of them, but for loopback in browser tests."""
-    allowed = _LOOPBACK if request.node.get_closest_marker("browser") else ()
+    """Refuse connections: all of them, but for loopback in tests marked ``browser`` or ``loopback``."""
+    markers = ("browser", "loopback")
+    allowed = _LOOPBACK if any(request.node.get_closest_marker(name) for name in markers) else ()
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:

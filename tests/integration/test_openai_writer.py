@@ -18,6 +18,8 @@ from rag.errors import ModelError
 from rag.openai_writer import OpenAiWriter
 from rag.prompts import answer_messages
 
+pytestmark = pytest.mark.loopback
+
 MESSAGES = answer_messages("When was Mir launched?", ["Mir was launched on 20 February 1986."])
 KEY = "sk-a-secret-that-nobody-sees"
 
@@ -35,18 +37,6 @@ server = xllamacpp.Server(parameters)
 print(server.listening_address, flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of the one for all tests: loopback alone."""
-    connect = socket.socket.connect
-
-    def guarded(self: socket.socket, address: Any) -> None:
-        assert address[0] == "127.0.0.1", f"a test tried to reach {address}"
-        connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from rag import hub
 from rag.errors import ModelError
 from rag.hub import Reference
 
+pytestmark = pytest.mark.loopback
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {
     "config.json": b'{"model_type": "llama"}',
@@ -120,18 +122,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _is_large(name: str) -> bool:
     return name.endswith((".safetensors", ".gguf", ".bin"))
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of the one for all tests: loopback alone."""
-    connect = socket.socket.connect
-
-    def guarded(self: socket.socket, address: Any) -> None:
-        assert address[0] == "127.0.0.1", f"a test tried to reach {address}"
-        connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
 @pytest.fixture
