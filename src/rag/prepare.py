@@ -9,10 +9,10 @@ from rag.errors import RagError
 
 
 def main() -> int:
-    """Verify both packaged models and make what answering needs, so that the first question does not wait for it."""
+    """Verify the models and make what answering needs, so that the first question does not wait for it."""
     try:
-        for model in (models.EMBEDDING, models.WRITER):
-            model.verify()
+        for model in models.ALL:
+            models.verify(model)
             print(f"{model.name}: sha256 {model.sha256} verified")
         exported_graph(models.EMBEDDING.path.parent, models.EMBEDDING.sha256, cache_folder())
     except RagError as error:

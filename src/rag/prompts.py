@@ -1,12 +1,14 @@
 """All prompt text. Short on purpose: a small model reads slowly and loses the thread in long prompts."""
 
+import re
 from collections.abc import Sequence
 
 from rag.records import Passage
 
-SYSTEM = "Answer the question in one short sentence. Use only the words of the sources."
-_MAX_EVIDENCE_WORDS = 60
-"""Keeps the prompt well under 200 tokens beyond the question; reading it is most of the wait for the first word."""
+NOT_IN_SOURCES = "Not in the sources."
+"""What a writer says when it finds no answer."""
+SYSTEM = "Answer from the sources in one or two short sentences. Cite each."
+"""The packaged writer was trained on this prompt and no other: another wording needs another training."""
 
 
 def answer_messages(question: str, evidence: Sequence[str]) -> list[dict[str, str]]:
@@ -14,24 +16,60 @@ def answer_messages(question: str, evidence: Sequence[str]) -> list[dict[str, st
 
     Args:
         question: standalone.
-        evidence: sentences, best first; as many as fit are used, at least the first (shortened if need be).
+        evidence: sentences, best first, numbered from 1.
     """
-    lines: list[str] = []
-    room = _MAX_EVIDENCE_WORDS
-    for sentence in evidence:
-        words = sentence.split()
-        if lines and len(words) > room:
-            break
-        lines.append(" ".join(words[:_MAX_EVIDENCE_WORDS]))
-        room -= len(words)
-    sources = "\n".join(lines)
+    sources = "\n".join(f"[{number}] {' '.join(sentence.split())}" for number, sentence in enumerate(evidence, 1))
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"{sources}\n\nQuestion: {question}"}]
+
+
+_GLUE = """the a an of in on at by to for from with and was were is are has had been be it as that which who when after
+before"""
+_PRONOUN = re.compile(r"\W*(?:he|she|it|they|his|her|its|their)\b", re.IGNORECASE)
+
+
+def answer_grammar(question: str, source: str, holding: str = "") -> str:
+    """What an answer from one source may look like, in llama.cpp's GBNF: one sentence with its marker, no refusal.
+
+    The words are those of the source and a few that join them; those of the question too, where the source opens with
+    a pronoun in whose place a name may be put. Whether the source answers at all was decided before.
+
+    Args:
+        question: standalone.
+        source: as in ``answer_messages``.
+        holding: words of the source that the sentence must have; left out if they have brackets.
+    """
+    known = f"{source} {question}" if _PRONOUN.match(source) else source
+    words = {form for word in [*known.split(), *_GLUE.split()] for form in _forms(word)}
+    words.discard(NOT_IN_SOURCES.split()[0])
+    held = " ".join(holding.split())
+    first = f"text {_literal(held)} text" if held and not re.search(r"[\[\]]", held) else "text"
+    return "\n".join(
+        (
+            f'root ::= {first} " "? "[1]."',
+            "text ::= (word | [ ,;:!?()\"“”‘’'%$€£–—-])*",
+            f"word ::= {' | '.join(map(_literal, sorted(words)))}",
+        )
+    )
+
+
+def _forms(word: str) -> set[str]:
+    """A word without what stands around it, large and small, and with its full stop if it may be an abbreviation."""
+    bare = word.strip(".,;:!?\"'“”‘’()[]–—")
+    if not bare or re.search(r"[\[\]]", bare):
+        return set()
+    found = {bare, f"{bare}."} if "." in word[:-1] or (len(bare) <= 3 and word.endswith(".")) else {bare}
+    return found | {form[0].upper() + form[1:] for form in found} | {form[0].lower() + form[1:] for form in found}
+
+
+def _literal(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 SYSTEM_FOR_PASSAGES = (
     "Answer the question in one to three sentences, from the numbered sources only. Keep to the sources' own words and "
     "shorten rather than reword. End each sentence with the number of its source, like [1]. If the sources do not "
-    "answer, write: Not in the sources."
+    f"answer, write: {NOT_IN_SOURCES}"
 )
 _MAX_PASSAGES = 5
 
@@ -49,6 +87,16 @@ def passage_messages(question: str, passages: Sequence[Passage]) -> list[dict[st
         {"role": "system", "content": SYSTEM_FOR_PASSAGES},
         {"role": "user", "content": f"{text}\n\nQuestion: {question}"},
     ]
+
+
+def unanswered(parts: Sequence[str]) -> str:
+    """What is said where the articles answer only other parts of a question."""
+    return " ".join(f"The articles do not say: “{part}”" for part in parts)
+
+
+def no_article(filter: str) -> str:
+    """What is said where a filter, given in words, leaves nothing to search."""
+    return f"No article is left to answer from: {filter} were to be searched. Ask without that limit, or with another."
 
 
 def refusal(missing_words: Sequence[str]) -> str:

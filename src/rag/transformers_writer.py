@@ -52,7 +52,7 @@ class TransformersWriter:
             raise _failure(f"{folder} cannot be loaded", error) from error
         self._lock = threading.Lock()
 
-    def write(self, messages: Messages, max_tokens: int, timeout: float) -> Generator[str]:
+    def write(self, messages: Messages, max_tokens: int, timeout: float, grammar: str = "") -> Generator[str]:
         from transformers import TextIteratorStreamer
 
         deadline = time.monotonic() + timeout

@@ -13,6 +13,8 @@ from rag.errors import ModelError
 
 _CONTEXT = 2048
 _STOP_SECONDS = 2.0
+_LOOKED_UP, _GUESSED = 4, 10
+"""Tokens: how many must be the same, and how many are then guessed."""
 
 
 class Writer(Protocol):
@@ -20,8 +22,16 @@ class Writer(Protocol):
 
     name: str
 
-    def write(self, messages: Sequence[dict[str, str]], max_tokens: int, timeout: float) -> Generator[str]:
+    def write(
+        self, messages: Sequence[dict[str, str]], max_tokens: int, timeout: float, grammar: str = ""
+    ) -> Generator[str]:
         """Stream the reply in pieces. Closing the iterator stops the model.
+
+        Args:
+            messages: of a chat.
+            max_tokens: of the reply.
+            timeout: in seconds, for the whole reply.
+            grammar: what the reply may look like, in GBNF. A hint: writers that cannot follow one ignore it.
 
         Raises:
             ModelError: the model failed, or did not end within ``timeout`` seconds.
@@ -32,23 +42,36 @@ class Writer(Protocol):
 class LlamaCppWriter:
     """A GGUF model run by llama.cpp inside this process (xllamacpp), greedy and therefore repeatable.
 
+    Args:
+        path: the GGUF file.
+        name: how the model is called.
+        threads: to compute with.
+        adapter: GGUF file of a low-rank adapter that is laid over the model.
+
     Raises:
-        ModelError: the file is missing, no GGUF, or cannot be loaded.
+        ModelError: a file is missing, no GGUF, or cannot be loaded.
     """
 
-    def __init__(self, path: Path, name: str, threads: int) -> None:
+    def __init__(self, path: Path, name: str, threads: int, adapter: Path | None = None) -> None:
         self.name = name
-        try:
-            with path.open("rb") as file:
-                magic = file.read(4)
-        except OSError as error:
-            raise ModelError(f"The writer model {path} cannot be read: {error.strerror}", _OTHER_MODEL) from error
-        if magic != b"GGUF":
-            raise ModelError(f"The writer model {path} is not a GGUF file", _OTHER_MODEL)
+        # The penalty counts the words of the prompt too. A model that was taught to answer in the words of its sources
+        # must be free to use them; an untaught one falls into loops without it.
+        self._repeat_penalty = 1.0 if adapter else 1.1
+        _check_gguf(path, "writer model", _OTHER_MODEL)
+        if adapter:
+            _check_gguf(adapter, "adapter", _OTHER_ADAPTER)
         import xllamacpp
 
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(path)
+        if adapter:
+            parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
+        # Prompt-lookup decoding (Saxena 2023): where the last words stand in the prompt, the words after them are
+        # guessed and checked in one step. Answers copy their sources: 1.4 times as fast, to the letter the same.
+        kinds = xllamacpp.common_speculative_type
+        parameters.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+        parameters.speculative.ngram_simple.size_n = _LOOKED_UP
+        parameters.speculative.ngram_simple.size_m = _GUESSED
         parameters.n_ctx = _CONTEXT
         parameters.n_parallel = 1
         parameters.cpuparams.n_threads = threads
@@ -61,17 +84,23 @@ class LlamaCppWriter:
         try:
             self._server: Any = xllamacpp.Server(parameters)
         except Exception as error:  # the binding raises RuntimeError and its like without a common base
-            raise ModelError(f"The writer model {path} cannot be loaded: {error}", _OTHER_MODEL) from error
+            what = f"{path} with the adapter {adapter}" if adapter else str(path)
+            remedy = _OTHER_ADAPTER if adapter else _OTHER_MODEL
+            raise ModelError(f"The writer model {what} cannot be loaded: {error}", remedy) from error
 
-    def write(self, messages: Sequence[dict[str, str]], max_tokens: int, timeout: float) -> Generator[str]:
+    def write(
+        self, messages: Sequence[dict[str, str]], max_tokens: int, timeout: float, grammar: str = ""
+    ) -> Generator[str]:
         request = {
             "messages": list(messages),
             "max_tokens": max_tokens,
             "temperature": 0,
-            "repeat_penalty": 1.1,
+            "repeat_penalty": self._repeat_penalty,
             "stream": True,
             "cache_prompt": True,
         }
+        if grammar:
+            request["grammar"] = grammar
         pieces: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
         stopped = threading.Event()
 
@@ -112,6 +141,17 @@ class LlamaCppWriter:
 _OTHER_MODEL = (
     "Name a GGUF file in the setting writer_model, or run `make setup` for the one installed with the project."
 )
+_OTHER_ADAPTER = 'Name a GGUF adapter of this model in the setting writer_adapter, or write writer_adapter = "none".'
+
+
+def _check_gguf(path: Path, what: str, remedy: str) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelError(f"The {what} {path} cannot be read: {error.strerror}", remedy) from error
+    if magic != b"GGUF":
+        raise ModelError(f"The {what} {path} is not a GGUF file", remedy)
 
 
 def _text_of(chunk: Any) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from fakes import ScriptedWriter
+from rag.errors import ModelError
 from rag.prompts import passage_messages
 from rag.records import AnswerSentence, Document, Evidence, Passage
 from rag.writing import Task, quote, write
@@ -27,12 +28,77 @@ SALYUT = evidence("Salyut 1 was launched in April 1971.")
 GUESTS = evidence("Twelve countries sent guests to Mir.")
 
 
+PASSAGES = [Passage(1, DOCUMENT, 0, len(TEXT), 0.9)]
+BOTH = ["When was Mir launched?", "When was Salyut 1 launched?"]
+
+
+def alike(question: str, sentence: str, answer: str) -> bool:
+    return answer in sentence
+
+
 def written(task: Task, *pieces: str, words: int = 60) -> list[AnswerSentence]:
-    return list(write(task, ScriptedWriter(pieces), lambda question, sentence, answer: answer in sentence, words, 5.0))
+    return list(write(task, ScriptedWriter(pieces), alike, words, 5.0))
+
+
+# One source at a time
+
+
+def test_each_source_is_worded_for_its_part_of_the_question() -> None:
+    writer = ScriptedWriter(turns=[["Mir was launched in February 1986 [1]."], ["Salyut 1 was launched in 1986 [1]."]])
+    task = Task(" ".join(BOTH), [evidence(MIR.text, "February 1986"), SALYUT], BOTH)
+    shown = list(write(task, writer, alike, 60, 5.0))
+    assert [(item.text, item.verdict, item.citations) for item in shown] == [
+        ("Mir was launched in February 1986.", "supported", (1,)),
+        (SALYUT.text, "quoted", (2,)),
+    ]
+    assert (task.written, task.carried) == (2, 1)
+    assert [request[1]["content"] for request in writer.requests] == [
+        f"[1] {item.text}\n\nQuestion: {question}" for item, question in zip([MIR, SALYUT], BOTH, strict=True)
+    ]
+    assert ['text "February 1986" text' in grammar for grammar in writer.grammars] == [True, False]
+
+
+def test_sources_that_answer_no_part_are_quoted() -> None:
+    writer = ScriptedWriter(["Mir was launched in February 1986 [1]."])
+    task = Task(BOTH[0], [MIR, SALYUT, GUESTS], BOTH[:1])
+    shown = list(write(task, writer, alike, 60, 5.0))
+    assert [item.verdict for item in shown] == ["supported", "quoted", "quoted"]
+    assert len(writer.requests) == 1
+
+
+def test_only_the_first_sentence_is_taken_and_the_writer_stopped() -> None:
+    writer = ScriptedWriter(["Mir was launched in February 1986 [1]. ", "Salyut 1 ", "was "])
+    shown = list(write(Task(BOTH[0], [MIR], BOTH[:1]), writer, alike, 60, 5.0))
+    assert [item.text for item in shown] == ["Mir was launched in February 1986."]
+    assert writer.closed == 1
+
+
+def test_a_writer_that_fails_is_not_asked_again() -> None:
+    writer = ScriptedWriter(error=ModelError("It died", "Try again."))
+    task = Task(" ".join(BOTH), [MIR, SALYUT], BOTH)
+    assert list(write(task, writer, alike, 60, 5.0)) == list(quote(task.sources, [1, 2]))
+    assert len(writer.requests) == 1
+    assert task.problem == "It died. Try again."
+
+
+def test_a_rewording_without_the_short_answer_is_replaced() -> None:
+    task = Task("When did Mir fall?", [evidence(MIR.text, "March 2001")], ["When did Mir fall?"])
+    assert written(task, "Mir was launched in February 1986.") == list(quote(task.sources, [1]))
+    assert (task.written, task.carried) == (1, 0)
+
+
+def test_a_source_that_is_copied_needs_no_second_reading() -> None:
+    task = Task("When did Mir fall?", [evidence(MIR.text, "March 2001")], ["When did Mir fall?"])
+    shown = list(write(task, ScriptedWriter([f"{MIR.text[:-1]} [1]."]), lambda *_: False, 60, 5.0))
+    assert shown == list(quote(task.sources, [1]))
+    assert (task.written, task.carried) == (1, 1)
+
+
+# From whole passages
 
 
 def test_each_clause_may_rest_on_a_source_of_its_own() -> None:
-    task = Task("When were Mir and Salyut 1 launched?", [MIR, SALYUT])
+    task = Task("When were Mir and Salyut 1 launched?", [MIR, SALYUT], passages=PASSAGES)
     (sentence,) = written(task, "Mir was launched in February 1986 [1], and Salyut 1 was launched in April 1971 [2].")
     assert sentence.text == "Mir was launched in February 1986, and Salyut 1 was launched in April 1971."
     assert (sentence.verdict, sentence.citations) == ("supported", (1, 2))
@@ -48,28 +114,21 @@ def test_each_clause_may_rest_on_a_source_of_its_own() -> None:
     ids=["second clause", "first clause", "subject"],
 )
 def test_one_wrong_clause_takes_the_sentence_with_it(text: str) -> None:
-    shown = written(Task("When were Mir and Salyut 1 launched?", [MIR, SALYUT]), text)
+    shown = written(Task("When were Mir and Salyut 1 launched?", [MIR, SALYUT], passages=PASSAGES), text)
     assert [(sentence.text, sentence.verdict) for sentence in shown] == [(MIR.text, "quoted"), (SALYUT.text, "quoted")]
 
 
 def test_a_sentence_of_the_passage_becomes_a_source_when_it_is_used() -> None:
-    passage = Passage(1, DOCUMENT, 0, len(TEXT), 0.9)
-    task = Task("What is known of Mir?", [MIR], [MIR, SALYUT, GUESTS], [passage])
+    task = Task("What is known of Mir?", [MIR], others=[MIR, SALYUT, GUESTS], passages=PASSAGES)
     shown = written(task, "Mir was launched in February 1986 [1]. ", "Twelve countries sent guests to Mir [1].")
     assert [sentence.citations for sentence in shown] == [(1,), (2,)]
     assert task.sources == [MIR, GUESTS]
-    alone = Task("What is known of Mir?", [MIR])
-    assert (
-        len(written(alone, "Mir was launched in February 1986 [1]. ", "Twelve countries sent guests to Mir [1].")) == 1
-    )
-    assert alone.sources == [MIR]
 
 
 def test_whole_passages_are_shown_to_the_writer_only_where_given() -> None:
-    passage = Passage(1, DOCUMENT, 0, len(TEXT), 0.9)
-    for passages, seen in (((), False), ((passage,), True)):
+    for passages, seen in (([], False), (PASSAGES, True)):
         writer = ScriptedWriter(["Mir was launched in February 1986."])
-        list(write(Task("When was Mir launched?", [MIR], (), passages), writer, lambda *_: True, 60, 5.0))
+        list(write(Task(BOTH[0], [MIR], BOTH[:1], passages=passages), writer, alike, 60, 5.0))
         assert (GUESTS.text in writer.requests[0][1]["content"]) is seen
 
 
@@ -82,21 +141,18 @@ def test_the_prompt_of_passages_numbers_and_dates_at_most_five() -> None:
     assert content.endswith("Question: Why?")
 
 
-@pytest.mark.parametrize(("rest", "shown"), [(True, [(1,), (2,)]), (False, [(1,)])])
-def test_what_the_writer_leaves_out_is_quoted_where_it_is_needed(rest: bool, shown: Sequence[tuple[int]]) -> None:
-    task = Task("When was Mir launched? When was Salyut 1?", [MIR, SALYUT], quote_the_rest=rest)
+@pytest.mark.parametrize(("asked", "shown"), [(BOTH, [(1,), (2,)]), (BOTH[:1], [(1,)])])
+def test_what_the_writer_leaves_out_is_quoted_where_it_is_needed(
+    asked: Sequence[str], shown: Sequence[tuple[int]]
+) -> None:
+    task = Task(" ".join(asked), [MIR, SALYUT], asked, passages=PASSAGES)
     assert [item.citations for item in written(task, "Mir was launched in February 1986 [1].")] == shown
 
 
-def test_a_rewording_without_the_short_answer_is_replaced() -> None:
-    task = Task("When did Mir fall?", [evidence(MIR.text, "March 2001")])
-    assert written(task, "Mir was launched in February 1986.") == list(quote(task.sources, [1]))
-
-
 def test_an_answer_ends_at_its_length() -> None:
-    task = Task("What is known?", [MIR, SALYUT, GUESTS])
     text = (
         "Mir was launched in February 1986. Salyut 1 was launched in April 1971. Twelve countries sent guests to Mir."
     )
-    assert len(written(task, text)) == 3
-    assert len(written(task, text, words=13)) == 2
+    for words, sentences in ((60, 3), (13, 2)):
+        task = Task("What is known?", [MIR, SALYUT, GUESTS], passages=PASSAGES)
+        assert len(written(task, text, words=words)) == sentences

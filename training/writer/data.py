@@ -20,13 +20,11 @@ from english import DANGLING, PREPOSITIONS, PRONOUNS, capitalised
 from shortening import shortenings
 from statements import statements, subject_asked_about
 
-from rag.checking import check_sentence
+from rag.checking import check_clauses, check_sentence
+from rag.prompts import NOT_IN_SOURCES, answer_messages
 from rag.sentences import split_sentences
 from rag.wording import content_stems
 
-REFUSAL = "Not in the sources."
-SYSTEM = "Answer from the sources in one or two short sentences. Cite each."
-"""What ``rag.prompts`` must say too: the adapter knows this prompt and no other."""
 _MARKER = re.compile(r"\s*\[\d\]")
 _WHOLE_WORDS = 22
 _SENTENCE_WORDS = 42
@@ -34,15 +32,9 @@ _SENTENCE_WORDS = 42
 _ANSWER_WORDS = (4, 30)
 _MIN_CUT = 3
 """A sentence that loses fewer words counts as whole: learning to drop a word or two is not worth a break with the source."""
+_BEST_FIRST = 0.4
+"""How often the answering sentence is put first, where the product's ranking mostly has it; else it may stand anywhere."""
 DEVELOPMENT_SHARE = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One numbered sentence of a prompt, with the date of its article if that is known."""
-
-    text: str
-    published: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,7 @@ class Example:
     id: str
     rule: str
     question: str
-    sources: tuple[Source, ...]
+    sources: tuple[str, ...]
     answer: str
     gold: tuple[str, ...] = ()
 
@@ -69,16 +61,6 @@ class Asked:
     """Where the first answer begins in the evidence."""
     others: tuple[str, ...] = field(repr=False)
     """Sentences of the same article that do not hold an answer, nearest first."""
-
-
-def messages(question: str, sources: Sequence[Source]) -> list[dict[str, str]]:
-    """The chat messages of a prompt."""
-    lines = [
-        f"[{number}] ({source.published}) {source.text}" if source.published else f"[{number}] {source.text}"
-        for number, source in enumerate(sources, 1)
-    ]
-    user = "\n".join(lines) + f"\n\nQuestion: {question}"
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
 
 
 def is_development(name: str) -> bool:
@@ -281,19 +263,19 @@ def nearest(question: str, sentences: Sequence[str], answers: Sequence[str]) -> 
 
 
 def example(asked: Asked, rule: str, answer: str, rng: random.Random) -> Example:
-    """The answering sentence among up to two near ones, in any place."""
+    """The answering sentence among up to two near ones, in any place, first more often than not."""
     others = rng.sample(asked.others[:4], min(len(asked.others[:4]), rng.choices((0, 1, 2), (3, 4, 3))[0]))
-    at = rng.randrange(len(others) + 1)
+    at = 0 if rng.random() < _BEST_FIRST else rng.randrange(len(others) + 1)
     sources = [*others[:at], asked.evidence, *others[at:]]
     marked = f"{answer.rstrip('.')} [{at + 1}]."
-    return Example(asked.id, rule, asked.question, tuple(map(Source, sources)), marked, asked.answers)
+    return Example(asked.id, rule, asked.question, tuple(sources), marked, asked.answers)
 
 
 def refusal(asked: Asked, rng: random.Random) -> Example:
     """Only sentences that do not answer."""
     others = rng.sample(asked.others[:3], min(len(asked.others[:3]), rng.choices((1, 2, 3), (3, 4, 3))[0]))
     rule = "refusal, answer removed" if asked.answers else "refusal, unanswerable"
-    return Example(asked.id, rule, asked.question, tuple(map(Source, others)), REFUSAL)
+    return Example(asked.id, rule, asked.question, tuple(others), NOT_IN_SOURCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,10 +283,10 @@ class Shares:
     """How the examples made by rules are composed."""
 
     examples: int
-    refusals: float = 0.15
+    refusals: float = 0.1
     terse: float = 0.25
     """Of the answers: on ``sentence_questions.jsonl``, whose questions are terse."""
-    whole: float = 0.25
+    whole: float = 0.35
     """Of the answers: those that are their whole sentence."""
 
 
@@ -366,30 +348,29 @@ def read_style(path: Path) -> list[Example]:
         if not line.strip():
             continue
         row = json.loads(line)
-        sources = tuple(Source(source["text"], source.get("published")) for source in row["sources"])
+        sources = tuple(row["sources"])
         cited = {int(number) for number in re.findall(r"\[(\d)\]", row["answer"])}
-        if row["answer"] != REFUSAL and not (cited and cited <= set(range(1, len(sources) + 1))):
+        if row["answer"] != NOT_IN_SOURCES and not (cited and cited <= set(range(1, len(sources) + 1))):
             raise SystemExit(f"{path}: {row['id']}: no marker, or one without a source: {row['answer']}")
         examples.append(Example(f"{path.stem}-{row['id']}", "style", row["question"], sources, row["answer"]))
     return examples
 
 
 def sentences(answer: str) -> list[str]:
-    """The sentences of an answer without their markers, as the product takes them apart."""
-    parts = [answer[part.start : part.end] for part in split_sentences(answer)]
-    return [" ".join(_MARKER.sub("", part).split()) for part in parts]
+    """The sentences of an answer with their markers, as the product takes them apart."""
+    return [answer[part.start : part.end] for part in split_sentences(answer)]
 
 
 def is_refusal(text: str) -> bool:
     """Whether an answer says that the sources do not answer."""
-    return text.strip().rstrip(".").lower() == REFUSAL.rstrip(".").lower()
+    return text.strip().rstrip(".").lower() == NOT_IN_SOURCES.rstrip(".").lower()
 
 
 def is_shown(item: Example) -> bool:
     """Whether the product would show every sentence of an answer; else it would quote."""
-    texts = [source.text for source in item.sources]
-    return item.answer == REFUSAL or all(
-        check_sentence(sentence, texts, [""] * len(texts), item.question) for sentence in sentences(item.answer)
+    texts = item.sources
+    return item.answer == NOT_IN_SOURCES or all(
+        check_clauses(sentence, texts, [""] * len(texts), item.question) for sentence in sentences(item.answer)
     )
 
 
@@ -398,8 +379,7 @@ def read_examples(path: Path) -> list[Example]:
     examples = []
     for line in path.read_text("utf-8").splitlines():
         row = json.loads(line)
-        row["sources"] = tuple(Source(**source) for source in row["sources"])
-        examples.append(Example(**(row | {"gold": tuple(row["gold"])})))
+        examples.append(Example(**(row | {key: tuple(row[key]) for key in ("sources", "gold")})))
     return examples
 
 
@@ -410,17 +390,16 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
 
 def show(item: Example) -> str:
     """An example as text, for reading."""
-    return f"<{item.rule}> {messages(item.question, item.sources)[1]['content']}\n=> {item.answer}\n"
+    return f"<{item.rule}> {answer_messages(item.question, item.sources)[1]['content']}\n=> {item.answer}\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="reading_train.jsonl, sentence_questions.jsonl")
     parser.add_argument("--style", type=Path, nargs="*", default=[], help="hand-written examples")
-    parser.add_argument("--style-times", type=int, default=2, help="how often each hand-written example occurs")
-    parser.add_argument("--style-shown", action="store_true", help="leave out those that the product's checker rejects")
+    parser.add_argument("--style-times", type=int, default=3, help="how often a hand-written example occurs")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--examples", type=int, default=3500, help="made by rules, for training")
+    parser.add_argument("--examples", type=int, default=6000, help="made by rules, for training")
     parser.add_argument("--development", type=int, default=240)
     parser.add_argument("--samples", type=int, default=0, help="how many to print")
     parser.add_argument("--seed", type=int, default=1)
@@ -437,9 +416,10 @@ def main() -> None:
     development, _ = made(*splits[True], Shares(options.development, refusals=0.25), rng)
     style = [item for path in options.style for item in read_style(path)]
     not_shown = [item.id for item in style if not is_shown(item)]
-    if options.style_shown:
-        style = [item for item in style if item.id not in not_shown]
-    training += [item for item in style if not is_development(item.id)] * options.style_times
+    for item in style:
+        # What the checker would turn down is good English, but not what the product can show: it is seen once.
+        times = 1 if item.id in not_shown else options.style_times
+        training += [item] * (0 if is_development(item.id) else times)
     development += [item for item in style if is_development(item.id)]
     rng.shuffle(training)
     rng.shuffle(development)
@@ -453,7 +433,7 @@ def main() -> None:
         ),
         "sources": Counter(len(item.sources) for item in training),
         "rules": dict(sorted(counts.items())),
-        "style, as quotes": f"{len(not_shown)} of {len(style) + options.style_shown * len(not_shown)}",
+        "style, as quotes": f"{len(not_shown)} of {len(style)}",
     }
     (options.out / "report.json").write_text(json.dumps(report | {"as quotes": not_shown}, indent=1) + "\n")
     print(json.dumps(report, indent=1))

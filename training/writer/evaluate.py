@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data import REFUSAL, Example, is_refusal, messages, read_examples, sentences
+from data import Example, is_refusal, read_examples, sentences
 from runtime import load_server
 
-from rag.checking import check_sentence
+from rag.checking import check_clauses
+from rag.prompts import NOT_IN_SOURCES, answer_messages
 
 _MOST_TOKENS = 80
 
@@ -23,7 +24,7 @@ _MOST_TOKENS = 80
 def answer(server: Any, example: Example, repeat_penalty: float) -> dict[str, Any]:
     """One greedy answer with its figures."""
     request = {
-        "messages": messages(example.question, example.sources),
+        "messages": answer_messages(example.question, example.sources),
         "max_tokens": _MOST_TOKENS,
         "temperature": 0,
         "repeat_penalty": repeat_penalty,
@@ -36,10 +37,10 @@ def answer(server: Any, example: Example, repeat_penalty: float) -> dict[str, An
 
 def judged(example: Example, text: str) -> dict[str, Any]:
     """What is right about an answer. ``None`` where it does not apply: to refusals, or without a known short answer."""
-    answerable = example.answer != REFUSAL
+    answerable = example.answer != NOT_IN_SOURCES
     refused = is_refusal(text)
-    texts = [source.text for source in example.sources]
-    checks = [check_sentence(part, texts, [""] * len(texts), example.question) for part in sentences(text)]
+    texts = example.sources
+    checks = [check_clauses(part, texts, [""] * len(texts), example.question) for part in sentences(text)]
     shown = not refused and bool(checks) and all(checks)
     applies = answerable and not refused
     return {
@@ -51,7 +52,9 @@ def judged(example: Example, text: str) -> dict[str, Any]:
         "answerable": answerable,
         "refused": refused,
         "shown": shown if applies else None,
-        "quoted": all(check.verdict == "quoted" for check in checks if check) if applies and shown else None,
+        "quoted": all(check.verdict == "quoted" for part in checks for check in part or ())
+        if applies and shown
+        else None,
         "right_marker": markers(text) == markers(example.answer) if applies else None,
         "holds_answer": any(gold.lower() in text.lower() for gold in example.gold)
         if applies and example.gold

@@ -15,11 +15,13 @@ from pathlib import Path
 import gguf
 import numpy as np
 import torch
-from data import Example, Source, messages
+from data import Example
 from model import LINEAR_LAYERS, encode, load_base, load_tokenizer, prompt_text, with_adapter
 from peft import PeftModel
 from runtime import load_server
 from safetensors.torch import load_file
+
+from rag.prompts import answer_messages
 
 MOST_BYTES = 15 * 2**20
 _NAMES = dict(
@@ -71,8 +73,8 @@ def prove() -> None:
         "",
         "When was Salyut 1 launched?",
         (
-            Source("Salyut 1 was the first space station.", "2021-06-18"),
-            Source("It was launched on 19 April 1971 – “DOS-1”."),
+            "Salyut 1 was the first space station.",
+            "It was launched on 19 April 1971 – “DOS-1”.",
         ),
         "Salyut 1 was launched on 19 April 1971 [2].",
     )
@@ -104,7 +106,7 @@ def compare_tokens(address: str, tokenizer: object, example: Example, prompt: li
         with urllib.request.urlopen(request) as reply:
             return json.load(reply)
 
-    text = post("/apply-template", {"messages": messages(example.question, example.sources)})["prompt"]
+    text = post("/apply-template", {"messages": answer_messages(example.question, example.sources)})["prompt"]
     ids = post("/tokenize", {"content": text, "parse_special": True, "add_special": False})["tokens"]
     assert text == prompt_text(tokenizer, example), text
     assert ids == prompt, (ids, prompt)

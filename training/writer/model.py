@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from data import Example, messages
+from data import Example
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 
 from rag.models import WRITER
+from rag.prompts import answer_messages
 
 disable_progress_bar()
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -57,7 +58,7 @@ def read_adapter(base: torch.nn.Module, folder: Path, trained: bool = False) -> 
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, example: Example) -> str:
     """A prompt by the file's own chat template, which llama.cpp uses too (``export.py --prove`` compares them)."""
-    chat = messages(example.question, example.sources)
+    chat = answer_messages(example.question, example.sources)
     return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
 
 
