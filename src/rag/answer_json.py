@@ -11,14 +11,21 @@ def answer_object(answer: Answer, id: object = None) -> dict[str, Any]:
         "id": id,
         "question": answer.question,
         "standalone_question": answer.standalone_question,
+        "filter": answer.filter,
         "short_answer": answer.short_answer,
         "answer": answer.text,
         "refused": answer.refused,
         "confidence": round(answer.confidence, 4),
         "sentences": [
-            {"text": sentence.text, "verdict": sentence.verdict, "citations": list(sentence.citations)}
+            {
+                "text": sentence.text,
+                "verdict": sentence.verdict,
+                "citations": list(sentence.citations),
+                "as_of": sentence.as_of,
+            }
             for sentence in answer.sentences
         ],
+        "unanswered": list(answer.unanswered),
         "citations": [_citation_object(citation) for citation in answer.citations],
         "retrieved": [
             {
@@ -32,6 +39,9 @@ def answer_object(answer: Answer, id: object = None) -> dict[str, Any]:
         "seconds": {name: round(value, 4) for name, value in answer.seconds.items()},
         "model": answer.model,
         "generation": answer.generation,
+        "written": answer.written,
+        "carried": answer.carried,
+        "notice": answer.notice,
     }
 
 

@@ -8,16 +8,18 @@ import dataclasses
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
 from rag.citations import number_citations, with_markers
 from rag.compound import parts, readings
-from rag.errors import UsageError
+from rag.disagreement import dated, disagree
+from rag.errors import ModelError, UsageError
 from rag.excerpts import excerpt
+from rag.filters import NO_FILTER, Filter, combine, describe, parse
 from rag.followups import candidates
 from rag.picking import Picked, Picker
-from rag.prompts import refusal
+from rag.prompts import no_article, refusal, unanswered
 from rag.records import (
     Answer,
     AnswerEvent,
@@ -30,6 +32,7 @@ from rag.records import (
 )
 from rag.retrieval import Snapshot
 from rag.settings import Mode, Settings
+from rag.wording import names, stem, stems
 from rag.writer import Writer
 from rag.writing import Task, quote, write
 
@@ -41,6 +44,10 @@ _AS_GOOD_AS_BEST = 0.3
 """A likelier reading of a follow-up is preferred to the best answered one from this share of its confidence on."""
 _SURE = 0.85
 """A sentence likelier than not to answer stands alone; a less likely one is shown beside its alternatives."""
+_RIVALS = 0.3
+"""A sentence of another date that contradicts a sure one is shown beside it from this share of its probability on."""
+_LOOKED_THROUGH = 9
+"""Sentences among which those of an answer are chosen."""
 _WORTH_SHOWING = 0.1
 """An alternative must be at least this likely, compared with the best one, to answer."""
 _OPENS_WITH_PRONOUN = re.compile(
@@ -70,78 +77,115 @@ class Answerer:
         self._writer = writer
         self._settings = settings
 
-    def answer(self, question: str, history: Sequence[Turn] = (), mode: Mode | None = None) -> Answer:
+    def answer(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        mode: Mode | None = None,
+        filter: Filter = NO_FILTER,
+    ) -> Answer:
         """The finished answer; see ``ask``."""
-        for event in self.ask(question, history, mode):
+        for event in self.ask(question, history, mode, filter):
             if isinstance(event, AnswerReady):
                 return event.answer
         raise AssertionError("ask always ends with AnswerReady")
 
-    def ask(self, question: str, history: Sequence[Turn] = (), mode: Mode | None = None) -> Iterator[AnswerEvent]:
+    def ask(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        mode: Mode | None = None,
+        filter: Filter = NO_FILTER,
+    ) -> Iterator[AnswerEvent]:
         """Answer in steps: ``SourcesReady``, then each checked sentence, then ``AnswerReady``.
 
-        Closing the iterator stops the writer.
+        Only articles are searched that the filter admits, and one typed with the question (see ``filters.parse``); one
+        typed with an earlier question is not carried on. Closing the iterator stops the writer.
 
         Raises:
             UsageError: the question is empty or longer than 2,000 characters.
             IndexUnusableError: there is no usable index, or another model built it.
-            ModelError: a model is missing. A writer that fails on the way is replaced by quotes.
+            ModelError: the embedding model or the reader is missing. A writer that is missing or fails is replaced by
+                quotes, and the answer's notice says so.
         """
         began = time.perf_counter()
         question = check_question(question)
         mode = mode or self._settings.mode
         snapshot = self._snapshot()
-        looked = self._look(snapshot, question, history)
+        asked, typed = parse(question, snapshot.publishers)
+        filter = combine(filter, typed)
+        looked = self._look(snapshot, asked, _without_filters(history, snapshot.publishers), filter)
         picked = _together(looked)
-        if [part.question for part in looked] == list(parts(question)):
-            picked = dataclasses.replace(picked, question=question)  # understood as it was typed
+        if [part.question for part in looked] == list(parts(asked)):
+            picked = dataclasses.replace(picked, question=asked)  # understood as it was typed
         answered = [part for part in looked if part.evidence and part.confidence >= self._settings.refuse_below]
         refused = not answered
-        sources = list(choose(answered, self._settings))
+        unknown = () if refused or len(looked) == 1 else _unanswered(looked, answered, parts(asked))
+        sources, dates = list(choose(answered, self._settings)), list[str | None]()
+        if len(looked) == 1:
+            sources, dates = dated(picked.question, sources)
         citations = number_citations(sources)
-        yield SourcesReady(picked.question, citations, picked.passages)
+        # No single span answers a compound question, or one that is answered differently at different times.
+        best = sources[0] if sources and len(looked) == 1 and not any(dates) else None
+        short_answer = best.document.text[slice(*best.answer)] if best and best.answer else None
+        only = describe(filter)
+        yield SourcesReady(picked.question, citations, picked.passages, short_answer, only)
 
         sentences: list[AnswerSentence] = []
         first: float | None = None
-        model = "" if refused else "quote"
-        if not refused:
-            if mode == "write":
-                writer = self._writer()
-                model = writer.name
-                task = self._task(picked, answered, sources)
-                alike, settings = self._picker.answers_alike, self._settings
-                steps = write(task, writer, alike, settings.answer_words, settings.writer_timeout)
-            else:
-                steps = (sentence for sentence in quote(sources, range(1, len(sources) + 1)))
-            with closing(steps):
-                for sentence in steps:
-                    first = first or time.perf_counter() - began
-                    sentences.append(sentence)
-                    yield SentenceReady(sentence)
+        task = self._task(picked, answered, sources)
+        # Sources that disagree are shown in their own words, each with its date.
+        model, steps = self._worded(task, "quote" if refused or any(dates) else mode)
+        with closing(steps):
+            for sentence in steps:
+                if any(dates):
+                    sentence = dataclasses.replace(sentence, as_of=dates[sentence.citations[0] - 1])
+                first = first or time.perf_counter() - began
+                sentences.append(sentence)
+                yield SentenceReady(sentence)
         used = {number for sentence in sentences for number in sentence.citations}
         total = time.perf_counter() - began
-        best = sources[0] if sources and len(looked) == 1 else None  # no single span answers a compound question
+        nothing_admitted = filter and not snapshot.admitted(filter).documents
+        text = no_article(only) if nothing_admitted else _text(sentences, picked.missing_words, unknown)
         yield AnswerReady(
             Answer(
                 question=question,
                 standalone_question=picked.question,
-                short_answer=best.document.text[slice(*best.answer)] if best and best.answer else None,
+                short_answer=short_answer,
                 refused=refused,
                 confidence=picked.confidence,
-                text=refusal(picked.missing_words) if refused else with_markers(sentences),
+                text=text,
                 sentences=tuple(sentences),
                 citations=tuple(citation for citation in number_citations(sources) if citation.number in used),
                 retrieved=picked.passages,
+                unanswered=unknown,
+                notice=f"{task.problem} The sources are quoted instead." if task.problem else "",
+                written=task.written,
+                carried=task.carried,
                 seconds={
                     "retrieve": picked.retrieve_seconds,
                     "evidence": picked.evidence_seconds,
                     "first_token": first if first is not None else total,
                     "total": total,
                 },
-                model=model,
+                model="" if refused else model,
                 generation=snapshot.name,
+                filter=only,
             )
         )
+
+    def _worded(self, task: Task, mode: Mode) -> tuple[str, Generator[AnswerSentence]]:
+        """Who words the answer, and its sentences as they come."""
+        settings = self._settings
+        if mode == "write":
+            try:
+                writer = self._writer()
+            except ModelError as error:
+                task.problem = str(error)
+            else:
+                alike = self._picker.answers_alike
+                return writer.name, write(task, writer, alike, settings.answer_words, settings.writer_timeout)
+        return "quote", quote(task.sources, range(1, len(task.sources) + 1))
 
     def _task(self, picked: Picked, answered: Sequence[Picked], sources: list[Evidence]) -> Task:
         settings = self._settings
@@ -152,31 +196,75 @@ class Answerer:
             sources=sources,
             others=[item for part in answered for item in part.evidence] if fuller else (),
             passages=_together(answered).passages if fuller else (),
-            quote_the_rest=len(answered) > 1,
+            asked=[_asked(source, answered) for source in sources] if len(answered) > 1 else [picked.question],
         )
 
-    def _look(self, snapshot: Snapshot, question: str, history: Sequence[Turn]) -> list[Picked]:
+    def _look(self, snapshot: Snapshot, question: str, history: Sequence[Turn], filter: Filter) -> list[Picked]:
         """The evidence for each part of the question; a later part may mean what the first one said."""
         first, *others = parts(question)
-        looked = [self._pick(snapshot, candidates(first, history))]
+        looked = [self._pick(snapshot, candidates(first, history), filter)]
         for part in others:
             understood = candidates(part, [*history, Turn("user", first)])
-            looked.append(self._pick(snapshot, understood if len(understood) > 1 else readings(understood[0], first)))
+            meant = understood if len(understood) > 1 else readings(understood[0], first)
+            looked.append(_about(self._pick(snapshot, meant, filter), part))
         return looked
 
-    def _pick(self, snapshot: Snapshot, meant: Sequence[str]) -> Picked:
+    def _pick(self, snapshot: Snapshot, meant: Sequence[str], filter: Filter) -> Picked:
         """Choose the likeliest reading that the articles answer well, then look closely at it."""
         began = time.perf_counter()
         standalone = meant[0]
         if len(meant) > 1:
             few = _FOLLOWUP_PASSAGES
-            tried = [self._picker.pick(snapshot, reading, few, few) for reading in meant]
+            tried = [self._picker.pick(snapshot, reading, few, few, filter) for reading in meant]
             enough = _AS_GOOD_AS_BEST * max(picked.confidence for picked in tried)
             standalone = next(picked.question for picked in tried if picked.confidence >= enough)
         spent = time.perf_counter() - began
         settings = self._settings
-        picked = self._picker.pick(snapshot, standalone, settings.passages, settings.candidates)
+        picked = self._picker.pick(snapshot, standalone, settings.passages, settings.candidates, filter)
         return dataclasses.replace(picked, retrieve_seconds=spent + picked.retrieve_seconds)
+
+
+def _without_filters(history: Sequence[Turn], publishers: Sequence[str]) -> list[Turn]:
+    """Earlier turns without the words that chose articles, which are no topics of theirs."""
+    return [
+        dataclasses.replace(turn, content=parse(turn.content, publishers)[0]) if turn.role == "user" else turn
+        for turn in history
+    ]
+
+
+def _about(picked: Picked, part: str) -> Picked:
+    """Only what names something that a later part of a question names itself.
+
+    Read with words of the first part, "and when did Mir?" resembles any sentence about a fall.
+    """
+    wanted = {stem(name.lower()) for name in names(part)}
+    kept = []
+    for item in picked.evidence:
+        start = item.start if item.context_start is None else item.context_start
+        if not wanted or wanted & set(stems(f"{item.document.title} {item.document.text[start : item.end]}")):
+            kept.append(item)
+    # Another sentence than the one that the confidence is of is only as likely as it is by itself.
+    same = kept[:1] == list(picked.evidence[:1])
+    sure = picked.confidence if same else min(picked.confidence, kept[0].score) if kept else 0.0
+    return dataclasses.replace(picked, evidence=tuple(kept), confidence=sure)
+
+
+def _unanswered(looked: Sequence[Picked], answered: Sequence[Picked], asked: Sequence[str]) -> tuple[str, ...]:
+    """The parts, as they were typed, that are not among those answered."""
+    return tuple(part for part, picked in zip(asked, looked, strict=True) if picked not in answered)
+
+
+def _text(sentences: Sequence[AnswerSentence], missing_words: Sequence[str], unknown: Sequence[str]) -> str:
+    if not sentences:
+        return refusal(missing_words)
+    return " ".join(filter(None, (with_markers(sentences), unanswered(unknown))))
+
+
+def _asked(source: Evidence, answered: Sequence[Picked]) -> str:
+    """The part of a question that a source was chosen for."""
+    return next(
+        part.question for part in answered if any(_overlap(source, item) for item in part.evidence[:_LOOKED_THROUGH])
+    )
 
 
 def choose(looked: Sequence[Picked], settings: Settings) -> tuple[Evidence, ...]:
@@ -200,11 +288,14 @@ def choose(looked: Sequence[Picked], settings: Settings) -> tuple[Evidence, ...]
 
 def _for_part(picked: Picked, settings: Settings, room: int, most: int) -> list[Evidence]:
     chosen: list[Evidence] = []
-    for item in picked.evidence[: 3 * settings.sources]:
+    for item in picked.evidence[:_LOOKED_THROUGH]:
         if len(chosen) == most:
             break
-        if chosen and (chosen[0].score >= _SURE or item.score < _WORTH_SHOWING * chosen[0].score):
+        if chosen and item.score < _WORTH_SHOWING * chosen[0].score:
             break
+        rival = chosen and item.score >= _RIVALS * chosen[0].score and disagree(picked.question, chosen[0], item)
+        if chosen and chosen[0].score >= _SURE and not rival:
+            continue
         item = _with_context(item, room)
         if not chosen:
             start, end = excerpt(item.document.text, item.start, item.end, room, item.answer)

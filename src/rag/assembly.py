@@ -1,5 +1,6 @@
 """Settings → real objects. The one place that picks implementations."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import os
@@ -14,10 +15,9 @@ import platformdirs
 from rag import __version__, generations, hub, models
 from rag.answering import Answerer
 from rag.embedding import Embedder, OnnxEmbedder, TorchEmbedder
-from rag.errors import UsageError
+from rag.errors import ModelError, UsageError
 from rag.evaluation import Evaluation, evaluate, fit_to_index
 from rag.indexing import IndexReport, Progress, build_index
-from rag.models import file_sha256
 from rag.picking import Picker, Steps
 from rag.prompts import answer_messages
 from rag.question_sets import QuestionSet
@@ -54,7 +54,7 @@ class Assembly:
 
     @cached_property
     def reader(self) -> Reader:
-        return OnnxReader(models.reader_folder(), usable_cores(self.settings))
+        return OnnxReader(models.READER.path.parent, usable_cores(self.settings))
 
     @cached_property
     def writer(self) -> Writer:
@@ -71,10 +71,15 @@ class Assembly:
             from rag.transformers_writer import TransformersWriter
 
             return TransformersWriter(model, device=settings.writer_device, dtype=settings.writer_dtype)
+        adapter = None if settings.writer_adapter in {"auto", "none"} else Path(settings.writer_adapter)
         if not model:
-            return LlamaCppWriter(models.WRITER.path, models.WRITER.name, usable_cores(settings))
+            models.verify(models.WRITER)
+            if settings.writer_adapter == "auto":
+                models.verify(models.ADAPTER)
+                adapter = models.ADAPTER.path
+            return LlamaCppWriter(models.WRITER.path, models.WRITER.name, usable_cores(settings), adapter)
         path = hub.local_path(model) if model.startswith(hub.PREFIX) else Path(model)
-        return LlamaCppWriter(path, path.stem, usable_cores(settings))
+        return LlamaCppWriter(path, path.stem, usable_cores(settings), adapter)
 
     @cached_property
     def answerer(self) -> Answerer:
@@ -90,11 +95,17 @@ class Assembly:
         return Picker(self.embedder, self.reader if steps.reads else None, steps)
 
     def warm_up(self) -> None:
-        """Make every part that answering needs and let the writer read its fixed prompt once."""
+        """Make every part that answering needs and let the writer read its fixed prompt once.
+
+        A writer that is missing or fails is no reason to stop: answers quote then, and say why.
+        """
         self.answerer.answer("Which words warm everything up?")
         if self.settings.mode == "write":
-            for _ in self._get_writer().write(answer_messages("Ready?", ["Ready."]), 1, self.settings.writer_timeout):
-                pass
+            with contextlib.suppress(ModelError):
+                for _ in self._get_writer().write(
+                    answer_messages("Ready?", ["Ready."]), 1, self.settings.writer_timeout
+                ):
+                    pass
 
     def snapshot(self) -> Snapshot:
         """The current generation, opened anew only when ``CURRENT`` names another one."""
@@ -121,8 +132,8 @@ class Assembly:
             ModelError: a model is missing or damaged.
             IndexUnusableError: the index is missing or damaged.
         """
-        for model in (models.EMBEDDING, models.WRITER):
-            model.verify()
+        for model in models.ALL:
+            models.verify(model)
         generation = generations.current(self.settings.index)
         generations.verify(generation)
         manifest = generation.manifest
@@ -141,8 +152,12 @@ class Assembly:
                 "sha256": {name: file["sha256"] for name, file in manifest.files.items()},
             },
             "embedding": {"model": self.embedder.name, "sha256": self.embedder.sha256},
-            "reader": {"sha256": file_sha256(models.reader_folder() / "reader.onnx")},
-            "writer": {"model": models.WRITER.name, "sha256": models.WRITER.sha256},
+            "reader": {"sha256": models.READER.sha256},
+            "writer": {
+                "model": models.WRITER.name,
+                "sha256": models.WRITER.sha256,
+                "adapter_sha256": models.ADAPTER.sha256,
+            },
             "packages": {name: importlib.metadata.version(name) for name in packages},
         }
 
@@ -153,7 +168,10 @@ class Assembly:
         self.warm_up()  # loading is not what is measured
         quoting = dataclasses.replace(settings, refuse_below=0.0, mode="quote")
         unrefused = Answerer(lambda: snapshot, self.picker, self._get_writer, quoting)
-        chosen = ("mode", "retrieval", "rerank", "ranking", "candidates", "passages", "sources", "refuse_below")
+        chosen = (
+            *("mode", "writer_model", "writer_adapter", "retrieval", "rerank", "ranking"),
+            *("candidates", "passages", "sources", "refuse_below"),
+        )
         facts = {name: getattr(settings, name) for name in chosen} | {"generation": snapshot.name}
         return evaluate(self.answerer, unrefused, self.picker, snapshot, fitted, facts, progress)
 

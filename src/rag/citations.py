@@ -25,13 +25,13 @@ def number_citations(evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
 
 
 def with_markers(sentences: Iterable[AnswerSentence]) -> str:
-    """The answer as one text: each sentence with its markers before its final punctuation."""
+    """The answer as one text: each sentence with its markers before its final punctuation, and its date if it has one."""
     return " ".join(_marked(sentence) for sentence in sentences)
 
 
 def _marked(sentence: AnswerSentence) -> str:
     markers = "".join(f" [{number}]" for number in sentence.citations)
-    body = sentence.text.rstrip()
+    body = f"As of {sentence.as_of}: {sentence.text}".rstrip() if sentence.as_of else sentence.text.rstrip()
     if body[-1:] in ".!?…":
         return f"{body[:-1]}{markers}{body[-1]}"
     return f"{body}{markers}"

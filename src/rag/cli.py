@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rag import __version__
 from rag.errors import RagError, UsageError
+from rag.filters import NO_FILTER, Filter, combine, named
 from rag.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from rag.assembly import Assembly
     from rag.evaluation import Evaluation
     from rag.question_sets import QuestionSet
 
@@ -39,7 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings(
             options.settings,
-            **{name: getattr(options, name, None) for name in ("corpus", "index", "mode", "host", "port")},
+            **{
+                name: getattr(options, name, None)
+                for name in ("corpus", "index", "mode", "host", "port", "manage", "history")
+            },
         )
         status: int = options.run(options, settings)
         sys.stdout.flush()
@@ -112,13 +117,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     ask.add_argument("question", nargs="?", metavar="QUESTION")
     ask.add_argument("--batch", metavar="FILE.jsonl", help=_BATCH_HELP)
+    _add_filter(ask)
     ask.add_argument("--mode", choices=("quote", "write"), help="quote the evidence, or let the small model word it")
     ask.add_argument("--json", action="store_true", help="print the answer as a JSON object")
 
     search = command("search", _search, "find passages", "Vectors and BM25 fused; nothing is written or judged.")
     search.add_argument("query", nargs="?", metavar="QUERY")
     search.add_argument("-k", type=_positive, default=5, metavar="N", help="how many passages (default: 5)")
-    search.add_argument("--batch", metavar="FILE.jsonl", help='lines of {"id": …, "query": "…"}; "-" reads stdin')
+    search.add_argument(
+        "--batch", metavar="FILE.jsonl", help='lines of {"id": …, "query": "…", "filter": {…}}; "-" reads stdin'
+    )
+    _add_filter(search)
     search.add_argument("--json", action="store_true", help="print the passages as a JSON object")
 
     show = command(
@@ -147,7 +156,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--ablation", action="store_true", help="measure what each step of finding and writing adds")
     evaluate.add_argument("--json", action="store_true", help="print the figures as a JSON object")
     evaluate.add_argument(
-        "--out", type=Path, metavar="DIR", help="also write figures.json, outcomes.jsonl and plots.png there"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="also write figures.json, outcomes.jsonl, answers.md and plots.png there",
     )
 
     serve = command(
@@ -159,6 +171,19 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--corpus", type=Path, metavar="DIR", help="folder of articles (default: corpus)")
     serve.add_argument("--host", metavar="H", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", type=_positive, metavar="P", help="port to listen on (default: 7860)")
+    serve.add_argument(
+        "--manage",
+        action="store_const",
+        const=True,
+        help="let the library page add and delete articles and rebuild the index",
+    )
+    serve.add_argument(
+        "--no-history",
+        dest="history",
+        action="store_const",
+        const="off",
+        help="forget conversations when the chat ends",
+    )
     serve.add_argument("--open", action="store_true", help="open the page in a browser")
 
     models = commands.add_parser(
@@ -186,8 +211,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 _BATCH_HELP = (
-    'lines of {"id": …, "question": "…", "history": [{"role", "content"}]}; one answer a line; "-" reads stdin'
+    'lines of {"id": …, "question": "…", "history": [{"role", "content"}], "filter": {"publishers": […], "since", '
+    '"until"}}; one answer a line; "-" reads stdin'
 )
+
+
+def _add_filter(command: _Parser) -> None:
+    command.add_argument(
+        "--publisher", action="append", metavar="NAME", help="only articles of this publisher; may be given repeatedly"
+    )
+    command.add_argument(
+        "--since", metavar="DATE", help="only articles published then or later: 2021, 2021-06 or 2021-06-18"
+    )
+    command.add_argument("--until", metavar="DATE", help="only articles published then or earlier")
 
 
 def _positive(text: str) -> int:
@@ -231,9 +267,12 @@ def _ask(options: argparse.Namespace, settings: Settings) -> int:
     from rag.records import Turn
     from rag.terminal import answer_text
 
+    assembly = Assembly(settings)
+    publishers = _publishers(assembly)
     if options.batch is None:
         question = check_question(_one(options.question, "question", "ask"))
-        answer = Assembly(settings).answerer.answer(question)
+        filter = _filter(options.publisher, options.since, options.until, publishers)
+        answer = assembly.answerer.answer(question, filter=filter)
         if options.json:
             _print_json(answer_object(answer))
         else:
@@ -241,11 +280,11 @@ def _ask(options: argparse.Namespace, settings: Settings) -> int:
         return 0
     if options.question is not None:
         raise UsageError("Both a question and --batch were given", "Give one of them.")
-    rows = list(_batch(options.batch, "question"))
-    answerer = Assembly(settings).answerer
-    for row in rows:
+    filter = _filter(options.publisher, options.since, options.until, publishers)
+    rows = list(_batch(options.batch, "question", publishers))
+    for row, of_line in rows:
         history = [Turn(turn["role"], turn["content"]) for turn in row.get("history") or ()]
-        answer = answerer.answer(row["question"], history)
+        answer = assembly.answerer.answer(row["question"], history, filter=combine(filter, of_line))
         print(json.dumps(answer_object(answer, row.get("id")), ensure_ascii=False), flush=True)
     return 0
 
@@ -259,12 +298,17 @@ def _search(options: argparse.Namespace, settings: Settings) -> int:
     batch = options.batch is not None
     if batch and options.query is not None:
         raise UsageError("Both a query and --batch were given", "Give one of them.")
-    rows = list(_batch(options.batch, "query")) if batch else [{"query": _one(options.query, "query", "search")}]
-    questions = [check_question(row["query"]) for row in rows]
     assembly = Assembly(settings)
+    publishers = _publishers(assembly)
+    if batch:
+        rows = list(_batch(options.batch, "query", publishers))
+    else:
+        rows = [({"query": _one(options.query, "query", "search")}, NO_FILTER)]
+    questions = [check_question(row["query"]) for row, _ in rows]
+    filter = _filter(options.publisher, options.since, options.until, publishers)
     snapshot = assembly.snapshot()
-    for row, question in zip(rows, questions, strict=True):
-        found = assembly.picker.passages(snapshot, question, options.k)
+    for (row, of_line), question in zip(rows, questions, strict=True):
+        found = assembly.picker.passages(snapshot, question, options.k, combine(filter, of_line))
         result = {"id": row.get("id"), "query": question, "results": [passage_object(item) for item in found]}
         if batch:
             print(json.dumps(result, ensure_ascii=False), flush=True)
@@ -317,14 +361,16 @@ def _eval(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+_QUOTE = {"mode": "quote", "writer_adapter": "none"}
 ABLATION: dict[str, dict[str, Any]] = {
-    "chunk cosine": {"retrieval": "chunks", "rerank": False, "ranking": "cosine", "mode": "quote"},
-    "+ BM25": {"retrieval": "chunks+words", "rerank": False, "ranking": "cosine", "mode": "quote"},
-    "+ sentence vectors": {"rerank": False, "ranking": "cosine", "mode": "quote"},
-    "+ word features": {"rerank": False, "ranking": "words", "mode": "quote"},
-    "+ reader reranks": {"ranking": "words", "mode": "quote"},
-    "+ reader picks evidence": {"mode": "quote"},
-    "+ writer": {"mode": "write"},
+    "chunk cosine": {"retrieval": "chunks", "rerank": False, "ranking": "cosine", **_QUOTE},
+    "+ BM25": {"retrieval": "chunks+words", "rerank": False, "ranking": "cosine", **_QUOTE},
+    "+ sentence vectors": {"rerank": False, "ranking": "cosine", **_QUOTE},
+    "+ word features": {"rerank": False, "ranking": "words", **_QUOTE},
+    "+ reader reranks": {"ranking": "words", **_QUOTE},
+    "+ reader picks evidence": _QUOTE,
+    "+ plain writer": {"mode": "write", "writer_adapter": "none"},
+    "+ taught writer": {"mode": "write"},
 }
 """Each row adds one step to the one before it."""
 
@@ -352,6 +398,7 @@ def _make_folder(folder: Path) -> None:
 
 def _write_evaluations(evaluations: Mapping[str, "Evaluation"], folder: Path) -> None:
     from rag.plots import draw
+    from rag.terminal import outcomes_markdown
 
     try:
         figures = {name: evaluation.figures() for name, evaluation in evaluations.items()}
@@ -362,6 +409,8 @@ def _write_evaluations(evaluations: Mapping[str, "Evaluation"], folder: Path) ->
                 for outcome in evaluation.outcomes:
                     row = ({"row": name} if name else {}) | outcome.as_object()
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        if "" in evaluations:
+            (folder / "answers.md").write_text(outcomes_markdown(evaluations[""]), "utf-8")
         draw(evaluations, folder / "plots.png")
     except OSError as error:
         raise UsageError(f"Cannot write to {folder}: {error.strerror}", "Name another folder with --out.") from error
@@ -376,10 +425,9 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _models_list(options: argparse.Namespace, settings: Settings) -> int:
-    from rag import hub
-    from rag.models import EMBEDDING, WRITER
+    from rag import hub, models
 
-    for model in (EMBEDDING, WRITER):
+    for model in models.ALL:
         print(f"{model.name:<50}{_megabytes(model.path.stat().st_size):>12}  comes with the project")
     for fetched in hub.installed():
         named = ", ".join(f'writer_model = "{name}"' for name in fetched.references) or "incomplete"
@@ -399,11 +447,10 @@ def _models_fetch(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _models_verify(options: argparse.Namespace, settings: Settings) -> int:
-    from rag import hub
-    from rag.models import EMBEDDING, WRITER
+    from rag import hub, models
 
-    for model in (EMBEDDING, WRITER):
-        model.verify()
+    for model in models.ALL:
+        models.verify(model)
         print(f"{model.name}: as measured")
     for fetched in hub.installed():
         print(f"{fetched.repository}@{fetched.revision}: {hub.verify_installed(fetched)} files as on the hub")
@@ -432,8 +479,25 @@ def _one(text: str | None, what: str, command: str) -> str:
     return text
 
 
-def _batch(name: str, key: str) -> Iterator[dict[str, Any]]:
-    """All lines of a batch, checked before the first one is answered.
+def _publishers(assembly: "Assembly") -> Callable[[], Sequence[str]]:
+    """Gives those of the index, which is opened only where one is named."""
+    return lambda: assembly.snapshot().publishers
+
+
+def _filter(
+    names: Sequence[str] | None, since: str | None, until: str | None, publishers: Callable[[], Sequence[str]]
+) -> Filter:
+    """What the options of a command or a line of a batch admit.
+
+    Raises:
+        UsageError: a date is none, or the index does not know a publisher.
+    """
+    dates = Filter(since=since, until=until)
+    return dataclasses.replace(dates, publishers=named(names, publishers())) if names else dates
+
+
+def _batch(name: str, key: str, publishers: Callable[[], Sequence[str]]) -> Iterator[tuple[dict[str, Any], Filter]]:
+    """All lines of a batch with their filters, checked before the first one is answered.
 
     Raises:
         UsageError: the file cannot be read, or a line is not as it must be.
@@ -451,7 +515,28 @@ def _batch(name: str, key: str) -> Iterator[dict[str, Any]]:
         problem = _batch_problem(line, key)
         if problem:
             raise UsageError(f"{name}, line {number}: {problem}", f'Write each line as {{"id": …, "{key}": "…"}}.')
-        yield json.loads(line)
+        row = json.loads(line)
+        try:
+            filter = _filter_of(row.get("filter"), publishers)
+        except UsageError as error:
+            raise UsageError(f"{name}, line {number}: {error.problem}", error.remedy) from error
+        yield row, filter
+
+
+def _filter_of(given: Any, publishers: Callable[[], Sequence[str]]) -> Filter:
+    """The filter of a line of a batch.
+
+    Raises:
+        UsageError: it is not as it must be.
+    """
+    given = given if given is not None else {}
+    fine = isinstance(given, dict) and given.keys() <= {"publishers", "since", "until"}
+    names, since, until = (given.get(name) for name in ("publishers", "since", "until")) if fine else (None, None, None)
+    fine = fine and isinstance(names, list | None) and all(isinstance(name, str) for name in names or ())
+    if not fine or not isinstance(since, str | None) or not isinstance(until, str | None):
+        remedy = 'Write it like {"publishers": ["CGTN"], "since": "2021", "until": "2021-06-18"}.'
+        raise UsageError("its filter is not as it must be", remedy)
+    return _filter(names, since, until, publishers)
 
 
 def _batch_problem(line: str, key: str) -> str | None:

@@ -11,6 +11,7 @@ RagError
 │   ├── IndexCorruptError     a file is damaged or incomplete
 │   └── IndexMismatchError    it was built by another model or format
 ├── ModelError            a model is missing, damaged or failed
+├── HistoryError          conversations cannot be kept, or not be read again
 └── ServerError           the chat cannot be served, e.g. its port is taken
 """
 
@@ -69,6 +70,10 @@ class IndexMismatchError(IndexUnusableError):
 
 class ModelError(RagError):
     """A model is missing, has the wrong hash, or failed while working."""
+
+
+class HistoryError(RagError):
+    """The file of kept conversations is damaged, of a newer version, or cannot be written."""
 
 
 class ServerError(RagError):

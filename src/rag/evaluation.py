@@ -78,8 +78,12 @@ class Outcome:
     """Every citation's quote is the stored text at its offsets."""
     words: int
     """Shown, in quotes and sentences, without markers."""
-    written: int
+    own: int
     """Shown sentences that are the writer's own."""
+    written: int
+    """Sentences that the writer wrote."""
+    carried: int
+    """Those of them that passed their check."""
     relevant: dict[str, int]
     ranked: tuple[str, ...]
     answer: dict[str, Any] | None
@@ -240,7 +244,9 @@ def _judge(question: GoldQuestion, spans: Sequence[GoldSpan], answer: Answer, sh
         citation_precision=citation_precision(sentences, carries) if sentences else None,
         quotes_exact=all(_is_exact(citation.document, citation, store) for citation in shown.citations),
         words=len(text.split()),
-        written=sum(item.verdict != "quoted" for item in shown.sentences),
+        own=sum(item.verdict != "quoted" for item in shown.sentences),
+        written=answer.written,
+        carried=answer.carried,
         relevant=relevant,
         ranked=ranked,
         answer=answer_object(answer, question.id),
@@ -271,7 +277,9 @@ def _judge_retrieval(question: GoldQuestion, spans: Sequence[GoldSpan], found: S
         citation_right=False,
         quotes_exact=True,
         words=0,
+        own=0,
         written=0,
+        carried=0,
         relevant=relevant,
         ranked=ranked,
         **nothing,
@@ -322,6 +330,7 @@ def _answers(outcomes: Sequence[Outcome]) -> Figures:
     asked = [outcome for outcome in outcomes if outcome.answerable]
     given = [outcome for outcome in asked if not outcome.refused]
     single = [outcome for outcome in asked if outcome.kind != "two-articles"]
+    written = sum(outcome.written for outcome in given)
 
     def right(kind: str) -> float | None:
         return share([outcome.success for outcome in asked if outcome.kind == kind])
@@ -337,7 +346,9 @@ def _answers(outcomes: Sequence[Outcome]) -> Figures:
         "short answer F1": mean(outcome.token_f1 * (not outcome.refused) for outcome in single) if single else None,
         "words, median": percentile([outcome.words for outcome in given], 50) if given else None,
         "words, most": max((outcome.words for outcome in given), default=None),
-        "sentences of the writer's own": float(sum(outcome.written for outcome in given)),
+        "sentences written": float(written),
+        "written ones carried by a source": sum(outcome.carried for outcome in given) / written if written else None,
+        "sentences shown that are not quotes": float(sum(outcome.own for outcome in given)),
     }
 
 

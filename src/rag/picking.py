@@ -10,6 +10,7 @@ import numpy as np
 from rag import evidence
 from rag.embedding import Embedder, Vectors
 from rag.evidence import PassageScores, QuestionWords, Ranking, SentenceReading
+from rag.filters import NO_FILTER, Filter
 from rag.metrics import contains_gold, token_f1
 from rag.reader import Reader
 from rag.reading import Reading
@@ -94,10 +95,10 @@ class Picker:
         self.reader = reader
         self.steps = steps
 
-    def pick(self, snapshot: Snapshot, question: str, keep: int, read: int) -> Picked:
+    def pick(self, snapshot: Snapshot, question: str, keep: int, read: int, filter: Filter = NO_FILTER) -> Picked:
         """Rank the passages and the sentences of the ``keep`` best ones, of ``read`` retrieved ones (if more)."""
         began = time.perf_counter()
-        found = self.candidates(snapshot, question, max(keep, read))
+        found = self.candidates(snapshot, question, max(keep, read), filter)
         known = _is_known(found.passages)
         ranking: Ranking = self.steps.ranking if known else "cosine"
         scores = evidence.probability(found.features, ranking)
@@ -119,16 +120,17 @@ class Picker:
         spent = time.perf_counter() - began - found.retrieve_seconds
         return Picked(question, ranked[:keep], tuple(sentences), sure, missing, found.retrieve_seconds, spent)
 
-    def passages(self, snapshot: Snapshot, question: str, k: int) -> tuple[Passage, ...]:
+    def passages(self, snapshot: Snapshot, question: str, k: int, filter: Filter = NO_FILTER) -> tuple[Passage, ...]:
         """The ``k`` best passages alone. Only the first ones are read and reranked, as reading takes 10 ms each."""
-        found = self.candidates(snapshot, question, _READ_TO_SEARCH)
+        found = self.candidates(snapshot, question, _READ_TO_SEARCH, filter)
         ranked = found.passages
         if self.steps.rerank and _is_known(ranked):
             ranked = _reranked(found)[1]
         if k <= len(ranked) or len(ranked) < _READ_TO_SEARCH:
             return ranked[:k]
         query = self._embedder.embed([question])[0]
-        rest = passages(snapshot, search(snapshot, question, query, k, self.steps.retrieval))[len(ranked) :]
+        found_again = search(snapshot, question, query, k, self.steps.retrieval, filter)
+        rest = passages(snapshot, found_again)[len(ranked) :]
         behind = (dataclasses.replace(passage, score=min(passage.score, ranked[-1].score)) for passage in rest)
         return (*ranked, *behind)
 
@@ -141,12 +143,12 @@ class Picker:
         (reading,) = self.reader.read(question, [("", sentence)])
         return reading is not None and token_f1(sentence[reading.start : reading.end], [answer]) >= _ALIKE
 
-    def candidates(self, snapshot: Snapshot, question: str, k: int) -> Candidates:
+    def candidates(self, snapshot: Snapshot, question: str, k: int, filter: Filter = NO_FILTER) -> Candidates:
         """Every citable sentence of the ``k`` best passages with its features."""
         began = time.perf_counter()
         snapshot.check_model(self._embedder)
         query = self._embedder.embed([question])[0]
-        found = search(snapshot, question, query, k, self.steps.retrieval)
+        found = search(snapshot, question, query, k, self.steps.retrieval, filter)
         retrieved = passages(snapshot, found)
         seconds = time.perf_counter() - began
         readings: Sequence[Reading | None] = [None] * len(retrieved)

@@ -118,6 +118,8 @@ class AnswerSentence:
     text: str
     verdict: Verdict
     citations: tuple[int, ...]
+    as_of: str | None = None
+    """Year or month of its article, where articles of different dates say different things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,21 @@ class Answer:
     sentences: tuple[AnswerSentence, ...]
     citations: tuple[Citation, ...]
     retrieved: tuple[Passage, ...]
+    unanswered: tuple[str, ...] = ()
+    """Parts of a compound question that the articles do not answer, while they answer others."""
+    written: int = 0
+    """Sentences that the writer wrote."""
+    carried: int = 0
+    """Those of them that passed their check; for the others the sources are quoted."""
+    notice: str = ""
+    """Why the sources are quoted although the writer should have worded them; empty if all went well."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """``retrieve`` (with making a follow-up standalone) and ``evidence`` each for itself; ``first_token`` and
     ``total`` from the question on."""
     model: str = ""
     generation: str = ""
+    filter: str = ""
+    """Which articles alone could answer, in words; empty if all could."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,9 @@ class SourcesReady:
     standalone_question: str
     citations: tuple[Citation, ...]
     passages: tuple[Passage, ...]
+    short_answer: str | None = None
+    filter: str = ""
+    """As of the answer."""
 
 
 @dataclass(frozen=True, slots=True)

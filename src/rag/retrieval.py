@@ -4,8 +4,9 @@ The fusion is the one measured best on held-out questions: the mean of the chunk
 sentence's cosine, and BM25, each scaled to 0–1 over the candidates, weighted 0.65 : 0.35.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +16,11 @@ import numpy.typing as npt
 from rag import generations
 from rag.embedding import Embedder, Vectors
 from rag.errors import IndexMismatchError
+from rag.filters import NO_FILTER, Filter
 from rag.generations import Manifest
 from rag.records import Document, Passage
 from rag.store import Store, StoredChunk, StoredSentence
-from rag.vectors import VectorIndex
+from rag.vectors import Mask, VectorIndex
 
 Scores = npt.NDArray[np.floating[Any]]
 
@@ -28,6 +30,8 @@ Retrieval = Literal["fusion", "chunks+words", "chunks"]
 _VECTOR_WEIGHT = 0.65
 _POOL = 100
 """Candidates taken from each of the three rankings before fusing."""
+_FILTERS_KEPT = 16
+"""Filters whose rows a snapshot remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,15 @@ class ScoredChunk:
     cosine: float
     best_sentence_cosine: float
     bm25: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Admitted:
+    """What a filter admits. Without masks: everything."""
+
+    documents: int
+    chunks: Mask | None = None
+    sentences: Mask | None = None
 
 
 class Snapshot:
@@ -61,6 +74,13 @@ class Snapshot:
         if counts != (self.manifest.chunks, self.manifest.sentences) * 2:
             problem = f"The files of {generation.folder} do not belong together"
             raise IndexMismatchError(problem, "Rebuild it with `rag index --rebuild`.")
+        self.admitted: Callable[[Filter], Admitted] = lru_cache(_FILTERS_KEPT)(partial(_admitted, self.store))
+        """The rows that a filter admits, worked out once for each filter."""
+
+    @cached_property
+    def publishers(self) -> tuple[str, ...]:
+        """All publishers of the articles, sorted."""
+        return tuple(sorted({origin.publisher for origin in self.store.origins if origin.publisher}))
 
     def check_model(self, embedder: Embedder) -> None:
         """Refuse to compare vectors of different models.
@@ -75,7 +95,12 @@ class Snapshot:
 
 
 def search(
-    snapshot: Snapshot, question: str, query: Vectors, k: int, retrieval: Retrieval = "fusion"
+    snapshot: Snapshot,
+    question: str,
+    query: Vectors,
+    k: int,
+    retrieval: Retrieval = "fusion",
+    filter: Filter = NO_FILTER,
 ) -> list[ScoredChunk]:
     """The ``k`` chunks most relevant to a standalone question, best first; equal scores in row order.
 
@@ -85,11 +110,12 @@ def search(
         query: its vector, of shape ``(dimension,)``.
         k: how many.
         retrieval: which rankings count. The parts of a score are filled in all the same.
+        filter: only chunks of articles that it admits are looked at, by each ranking.
     """
-    store = snapshot.store
-    chunk_rows, _ = snapshot.chunks.search(query, _POOL)
-    sentence_rows, sentence_cosines = snapshot.sentences.search(query, 3 * _POOL)
-    bm25 = dict(store.bm25(question, _POOL))
+    store, admitted = snapshot.store, snapshot.admitted(filter)
+    chunk_rows, _ = snapshot.chunks.search(query, _POOL, admitted.chunks)
+    sentence_rows, sentence_cosines = snapshot.sentences.search(query, 3 * _POOL, admitted.sentences)
+    bm25 = dict(store.bm25(question, _POOL, None if admitted.chunks is None else admitted.chunks.tobytes()))
     owner = store.chunk_of_sentences(int(row) for row in sentence_rows)
     best_sentence: dict[int, float] = {}
     for row, cosine in zip(sentence_rows, sentence_cosines, strict=True):
@@ -141,6 +167,19 @@ def candidate_sentences(
         return []
     cosines = snapshot.sentences.get(np.array([sentence.row for sentence in sentences])) @ query
     return [(sentence, float(cosine)) for sentence, cosine in zip(sentences, cosines, strict=True)]
+
+
+def _admitted(store: Store, filter: Filter) -> Admitted:
+    if not filter:
+        return Admitted(store.documents)
+    documents, chunks, sentences = 0, np.zeros(store.chunks, np.bool_), np.zeros(store.sentences, np.bool_)
+    for origin in store.origins:
+        if filter.admits(origin):
+            rows = origin.rows
+            documents += 1
+            chunks[rows.first_chunk : rows.first_chunk + rows.chunks] = True
+            sentences[rows.first_sentence : rows.first_sentence + rows.sentences] = True
+    return Admitted(documents, chunks, sentences)
 
 
 def _scaled(values: Scores) -> Scores:

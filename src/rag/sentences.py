@@ -31,7 +31,7 @@ _BLANK = " \t\r\n\f\v\ufeff\u00a0\u200b"
 def split_sentences(text: str, start: int = 0, language: str = "en") -> list[Sentence]:
     """Sentences of ``text[start:]`` in order. They do not overlap, and only white space lies between them."""
     sentences: list[Sentence] = []
-    for block_start, block_end in _blocks(text, start):
+    for block_start, block_end in blocks(text, start):
         mark = _BLOCK_MARK.match(text, block_start, block_end)
         heading = mark is not None and "#" in mark.group()
         is_item = mark is not None and not heading
@@ -48,7 +48,7 @@ def is_heading(text: str) -> bool:
     return bool(re.match(r"#{1,6}\s", text))
 
 
-def _blocks(text: str, start: int) -> Iterator[tuple[int, int]]:
+def blocks(text: str, start: int) -> Iterator[tuple[int, int]]:
     """Paragraphs, headings and list items. A line end inside a paragraph counts as a space only where the
     text is hard-wrapped, that is, where the next word would not have fitted on the line."""
     lines = list(_lines(text, start))

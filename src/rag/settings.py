@@ -36,6 +36,9 @@ class Settings:
     writer_model: str = ""
     """A GGUF file, a folder of a transformers model, ``hub:owner/name`` or ``hub:owner/name/file.gguf`` (fetched before
     by ``rag models fetch``), or the name of a model on the server of ``writer_url``."""
+    writer_adapter: str = "auto"
+    """GGUF file of a low-rank adapter for the GGUF model; ``auto``: the project's own with the packaged model;
+    ``none``."""
     writer_prompt: Prompt = "auto"
     """``sentences``: only the evidence, for small models; ``passages``: the whole passages around it. ``auto``:
     ``sentences`` for the model that comes with the project, ``passages`` for any other."""
@@ -77,6 +80,10 @@ class Settings:
     writer_timeout: float = 30.0
     """Seconds after which the writer is given up and the evidence is quoted instead."""
     # Chat
+    history: str = "auto"
+    """File of the conversations; ``auto``: in the user's data folder; ``off``: kept only while the chat runs."""
+    manage: bool = False
+    """Whether the chat's library page may add and delete articles and rebuild the index."""
     host: str = "127.0.0.1"
     port: int = 7860
 
@@ -97,7 +104,7 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
         for name in ("corpus", "index"):
             if name in values:
                 values[name] = found.parent / values[name]
-        for name in ("embedding_model", "writer_model"):
+        for name in ("embedding_model", "writer_model", "writer_adapter", "history"):
             if values.get(name) and _is_path(found.parent, name, values[name]):
                 values[name] = str(found.parent / values[name])
     values |= {name: value for name, value in overrides.items() if value is not None}
@@ -116,7 +123,9 @@ def usable_cores(settings: Settings) -> int:
 
 
 def _is_path(folder: Path, name: str, value: str) -> bool:
-    """Whether a model is named by a path; a writer may also be one of the hub or of a server."""
+    """Whether a model is named by a path; a writer may also be one of the hub or of a server, others a keyword."""
+    if name in ("writer_adapter", "history"):
+        return value not in {"auto", "none", "off"}
     if name != "writer_model":
         return True
     return not value.startswith("hub:") and (value.lower().endswith(".gguf") or (folder / value).exists())

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,35 @@ class RowRange:
     chunks: int
     first_sentence: int
     sentences: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the rows of one document come from."""
+
+    publisher: str | None
+    published: str | None
+    rows: RowRange
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document without its text, as a list of all articles shows it."""
+
+    id: str
+    path: str
+    title: str
+    publisher: str | None
+    published: str | None
+    url: str | None
+    language: str
+    chunks: int
+    sentences: int
+    characters: int
+    """Of the whole file, front matter included."""
+
+
+_LISTED = ", ".join(field.name for field in fields(Listed)[:-1])
 
 
 class StoreWriter:
@@ -153,6 +183,19 @@ class Store:
         rows = self._rows("SELECT sha256, title, first_chunk, chunks, first_sentence, sentences FROM documents")
         return {(sha256, title): RowRange(*numbers) for sha256, title, *numbers in rows}
 
+    @cached_property
+    def origins(self) -> tuple[Origin, ...]:
+        """Publisher, date and rows of every document; read once, as filters are applied to all of them."""
+        sql = "SELECT publisher, published, first_chunk, chunks, first_sentence, sentences FROM documents"
+        return tuple(
+            Origin(publisher, published, RowRange(*numbers)) for publisher, published, *numbers in self._rows(sql)
+        )
+
+    def listed(self) -> list[Listed]:
+        """Every document without its text, newest first, those without a date last, then by title."""
+        sql = f"SELECT {_LISTED}, length(text) FROM documents ORDER BY published DESC, title, path"
+        return [Listed(*row) for row in self._rows(sql)]
+
     def all_documents(self) -> list[Document]:
         """Every document, ordered by path."""
         return [
@@ -174,19 +217,26 @@ class Store:
         """Sentence row → chunk row."""
         return dict(self._in("SELECT row, chunk FROM sentences WHERE row IN", rows))
 
-    def bm25(self, question: str, k: int) -> list[tuple[int, float]]:
+    def bm25(self, question: str, k: int, among: bytes | None = None) -> list[tuple[int, float]]:
         """The ``k`` best chunk rows for any word of the question, with positive BM25 scores, best first.
 
         Okapi BM25 as SQLite's FTS5 computes it (Robertson and Zaragoza 2009; k1 = 1.2, b = 0.75), on
         Porter stems, over the title and the text of each chunk.
+
+        Args:
+            question: its words.
+            k: how many.
+            among: a byte for each chunk, 1 for those that may be found; all without it. Scores are the same.
         """
         words = dict.fromkeys(stems(question))
         if not words:
             return []
         # Quoted, a word is never read as a search operator.
         match = " OR ".join(f'"{word}"' for word in list(words)[:_MAX_QUERY_WORDS])
-        sql = "SELECT rowid, -bm25(words) AS score FROM words WHERE words MATCH ? ORDER BY score DESC, rowid LIMIT ?"
-        return [(row, score) for row, score in self._rows(sql, (match, k))]
+        admitted = "" if among is None else "AND substr(?3, rowid + 1, 1) = x'01'"
+        sql = f"SELECT rowid, -bm25(words) AS score FROM words WHERE words MATCH ?1 {admitted} ORDER BY score DESC, rowid LIMIT ?2"
+        values = (match, k) if among is None else (match, k, among)
+        return [(row, score) for row, score in self._rows(sql, values)]
 
     def chunks_with(self, stems: Iterable[str]) -> dict[str, int]:
         """In how many chunks each stem occurs; absent stems are left out."""

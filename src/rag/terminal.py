@@ -65,11 +65,15 @@ def answer_text(answer: Answer) -> str:
     parts = []
     if answer.standalone_question != answer.question:
         parts.append(f"Searched for: {answer.standalone_question}")
+    if answer.filter:
+        parts.append(f"Searched {answer.filter}.")
     parts.append(_wrapped(answer.text))
     if answer.refused:
         parts.append("\n".join(_nearest(passage) for passage in answer.retrieved[:3]))
     else:
         parts += [_source(citation) for citation in answer.citations]
+        if answer.notice:
+            parts.append(_wrapped(answer.notice))
         parts.append(f"Confidence {100 * answer.confidence:.0f} % (calibrated on questions to other articles).")
     return "\n\n".join(parts)
 
@@ -118,6 +122,9 @@ _ABLATION_COLUMNS = (
     ("answers", "short answer exact match"),
     ("answers", "short answer F1"),
     ("answers", "words, median"),
+    ("answers", "sentences written"),
+    ("answers", "written ones carried by a source"),
+    ("answers", "sentences shown that are not quotes"),
     ("citations", "right, of the right answers"),
     ("citations", "recall (ALCE)"),
     ("citations", "precision (ALCE)"),
@@ -135,10 +142,32 @@ def ablation_text(evaluations: Mapping[str, Evaluation]) -> str:
     for group, name in _ABLATION_COLUMNS:
         cells = [_figure(name, getattr(evaluation, group).get(name)) for evaluation in evaluations.values()]
         lines.append(f"| {name} | " + " | ".join(cell.strip() for cell in cells) + " |")
-    for step, percent in (("retrieve", 50), ("evidence", 50), ("total", 50), ("total", 95)):
+    for step, percent in (("retrieve", 50), ("evidence", 50), ("first_token", 50), ("total", 50), ("total", 95)):
         cells = [f"{1000 * (e.seconds.get(step, {}).get(f'p{percent}') or 0):.0f}" for e in evaluations.values()]
         lines.append(f"| milliseconds, {step} p{percent} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def outcomes_markdown(evaluation: Evaluation) -> str:
+    """Every question with what was shown for it and how that was judged, for reading."""
+    lines = []
+    for outcome in evaluation.outcomes:
+        if outcome.answer is None:
+            continue
+        judged = "right" if outcome.success else "wrong"
+        lines += [
+            "",
+            f"**{outcome.question}** ({outcome.kind}, {outcome.id}: {judged})",
+            "",
+            f"> {outcome.answer['answer']}",
+        ]
+        if not outcome.refused:
+            verdicts = ", ".join(sentence["verdict"] for sentence in outcome.answer["sentences"])
+            lines += ["", f"{verdicts}; {100 * outcome.confidence:.0f} % sure"]
+            lines += [
+                f"- [{item['number']}] {item['title']}: “{item['quote']}”" for item in outcome.answer["citations"]
+            ]
+    return "\n".join(lines[1:]) + "\n"
 
 
 def _figure(name: str, value: float | None) -> str:

@@ -10,6 +10,8 @@ from rag.embedding import Vectors
 from rag.errors import IndexCorruptError
 
 Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+"""One value for each row."""
 
 
 class VectorIndex:
@@ -60,12 +62,26 @@ class VectorIndex:
     def dimension(self) -> int:
         return int(self._index.d)
 
-    def search(self, query: Vectors, k: int) -> tuple[Rows, Vectors]:
-        """Rows and cosines of the ``k`` nearest vectors of one query of shape ``(dimension,)``, best first."""
-        k = min(k, len(self))
+    def search(self, query: Vectors, k: int, among: Mask | None = None) -> tuple[Rows, Vectors]:
+        """Rows and cosines of the ``k`` nearest vectors of one query of shape ``(dimension,)``, best first.
+
+        Args:
+            query: a unit vector.
+            k: how many; faiss would fill up with -1 where there are fewer.
+            among: the rows that may be found; all without it.
+        """
+        k = min(k, len(self) if among is None else int(np.count_nonzero(among)))
         if k == 0:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        cosines, rows = self._index.search(query[None, :], k)
+        if among is None:
+            cosines, rows = self._index.search(query[None, :], k)
+        else:
+            import faiss
+
+            api: Any = faiss  # its stubs are those of the C++ functions
+            # faiss keeps no reference to the selector: it must live until the search is over.
+            selector = api.IDSelectorBitmap(np.packbits(among, bitorder="little"))
+            cosines, rows = self._index.search(query[None, :], k, params=api.SearchParameters(sel=selector))
         return rows[0], cosines[0]
 
     def get(self, rows: Rows) -> Vectors:

@@ -11,6 +11,7 @@ import pytest
 from fakes import BagOfWordsEmbedder, FakeReader, ScriptedWriter
 from rag.answering import MAX_QUESTION, Answerer, choose
 from rag.errors import ModelError, UsageError
+from rag.filters import NO_FILTER, Filter
 from rag.indexing import build_index
 from rag.picking import Picked, Picker, Steps
 from rag.records import Answer, AnswerReady, Document, Evidence, Passage, SentenceReady, SourcesReady, Turn
@@ -225,7 +226,7 @@ def test_a_sentence_longer_than_allowed_is_cut_to_an_exact_excerpt(make: Make, w
 def test_an_excerpt_is_what_the_writer_is_shown_and_held_to(make: Make) -> None:
     writer = ScriptedWriter(["Salyut 1 was launched on 19 April 1971 from Baikonur."])
     answer = make(writer, mode="write", refuse_below=0.0, answer_words=5).answer(QUESTION)
-    assert writer.requests[0][-1]["content"].startswith("on 19 April 1971 from\n")
+    assert writer.requests[0][-1]["content"].startswith("[1] on 19 April 1971 from\n")
     assert answer.text == "on 19 April 1971 from [1]"
 
 
@@ -252,7 +253,7 @@ class CannedPicker(Picker):
         self.asked: list[tuple[str, int, int]] = []
         """Every question with ``keep`` and ``read``."""
 
-    def pick(self, snapshot: Any, question: str, keep: int, read: int) -> Picked:
+    def pick(self, snapshot: Any, question: str, keep: int, read: int, filter: Filter = NO_FILTER) -> Picked:
         self.asked.append((question, keep, read))
         return self.found.get(question, Picked(question, (), (), 0.0, ()))
 
@@ -269,7 +270,7 @@ def about(question: str, *quotes: str, sure: float = 0.9, answer: str = "", chun
 
 
 def told(*found: Picked, writer: Writer | None = None, **settings: Any) -> Answerer:
-    snapshot: Any = SimpleNamespace(name="gen")
+    snapshot: Any = SimpleNamespace(name="gen", publishers=())
     chosen = Settings(**{"mode": "write" if writer else "quote", "refuse_below": 0.5, **settings})
     assert writer or chosen.mode == "quote"
     return Answerer(lambda: snapshot, CannedPicker(*found), lambda: writer, chosen)  # type: ignore[arg-type,return-value]
@@ -305,15 +306,18 @@ def test_parts_are_looked_up_one_by_one_in_a_real_index(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sure", "text"),
+    ("sure", "text", "unknown"),
     [
-        ((0.9, 0.4), "Salyut 6 fell in 1982 near Australia [1]."),
-        ((0.4, 0.9), "Mir fell in 2001 into the Pacific [1]."),
+        ((0.9, 0.4), "Salyut 6 fell in 1982 near Australia [1].", OTHER),
+        ((0.4, 0.9), "Mir fell in 2001 into the Pacific [1].", ONE),
     ],
 )
-def test_a_part_below_the_threshold_is_left_out(sure: tuple[float, float], text: str) -> None:
+def test_a_part_below_the_threshold_is_said_to_be_unanswered(
+    sure: tuple[float, float], text: str, unknown: str
+) -> None:
     answer = told(about(ONE, SALYUT, sure=sure[0], answer="1982"), about(OTHER, MIR, sure=sure[1])).answer(BOTH)
-    assert answer.text == text
+    assert answer.unanswered == (unknown,)
+    assert answer.text == f"{text} The articles do not say: “{unknown}”"
     assert (answer.short_answer, answer.refused, answer.confidence) == (None, False, 0.9)
     assert len(answer.citations) == 1
 
@@ -330,7 +334,8 @@ def test_where_no_part_is_answered_it_refuses() -> None:
 
 
 def test_one_sentence_for_both_parts_is_quoted_once() -> None:
-    answer = told(about(ONE, SALYUT), about(OTHER, SALYUT)).answer(BOTH)
+    where = "where did Salyut 6 fall?"
+    answer = told(about(ONE, SALYUT), about(where, SALYUT)).answer(f"{ONE[:-1]}, and {where}")
     assert answer.text == "Salyut 6 fell in 1982 near Australia [1]."
 
 
@@ -363,7 +368,7 @@ def test_a_later_part_is_taken_as_it_stands_where_that_is_answered_well() -> Non
 
 def test_only_the_chosen_reading_is_looked_at_closely() -> None:
     picker = CannedPicker(about(ONE, SALYUT), about("when did Mir? (fall)", MIR))
-    snapshot: Any = SimpleNamespace(name="gen")
+    snapshot: Any = SimpleNamespace(name="gen", publishers=())
     settings = Settings(mode="quote", passages=7, candidates=11)
     answerer = Answerer(lambda: snapshot, picker, lambda: ScriptedWriter(), settings)
     answerer.answer("When did Salyut 6 fall, and when did Mir?")
@@ -372,39 +377,40 @@ def test_only_the_chosen_reading_is_looked_at_closely() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "shown"),
+    ("turns", "shown"),
     [
-        (["Salyut 6 fell in 1982. "], ["Salyut 6 fell in 1982.", MIR]),
-        (["Salyut 6 fell in 1982. ", "Mir fell in 2001."], ["Salyut 6 fell in 1982.", "Mir fell in 2001."]),
-        (["Salyut 6 fell in 1982. ", "Mir fell in 1999."], ["Salyut 6 fell in 1982.", MIR]),
-        (["Salyut 6 fell in 1982. ", "Salyut 6 fell near Australia."], ["Salyut 6 fell in 1982.", MIR]),
-        (["Salyut 6 fell in 1990. "], [SALYUT, MIR]),
-        (["Mir fell in 2001. "], [SALYUT, MIR]),
-        ([], [SALYUT, MIR]),
+        ([["Salyut 6 fell in 1982. "], ["Mir fell in 2001. "]], ["Salyut 6 fell in 1982.", "Mir fell in 2001."]),
+        ([["Salyut 6 fell in 1982. "], []], ["Salyut 6 fell in 1982.", MIR]),
+        ([["Salyut 6 fell in 1982. "], ["Mir fell in 1999."]], ["Salyut 6 fell in 1982.", MIR]),
+        ([["Salyut 6 fell in 1990. "], ["Mir fell in 2001. "]], [SALYUT, "Mir fell in 2001."]),
+        ([[], []], [SALYUT, MIR]),
     ],
-    ids=["left out", "both", "the other wrong", "the same twice", "wrong", "only the other", "nothing"],
+    ids=["both", "left out", "the other wrong", "the first wrong", "nothing"],
 )
-def test_a_part_that_the_writer_leaves_out_is_quoted(written: Sequence[str], shown: list[str]) -> None:
+def test_a_part_that_the_writer_leaves_out_is_quoted(turns: Sequence[Sequence[str]], shown: list[str]) -> None:
     found = about(ONE, SALYUT, answer="1982"), about(OTHER, MIR, answer="2001")
-    answer = told(*found, writer=ScriptedWriter(written)).answer(BOTH)
+    writer = ScriptedWriter(turns=turns)
+    answer = told(*found, writer=writer).answer(BOTH)
     assert [sentence.text for sentence in answer.sentences] == shown
     assert [sentence.citations for sentence in answer.sentences] == [(1,), (2,)]
     verdicts = ["quoted" if text in (SALYUT, MIR) else "supported" for text in shown]
     assert [sentence.verdict for sentence in answer.sentences] == verdicts
     assert [citation.quote for citation in answer.citations] == [SALYUT, MIR]
+    assert [request[1]["content"].partition("Question: ")[2] for request in writer.requests] == [ONE, OTHER]
+    assert answer.carried == sum(verdict == "supported" for verdict in verdicts)
 
 
 def test_a_part_is_quoted_too_when_the_writer_fails_on_the_way() -> None:
-    writer = ScriptedWriter(["Salyut 6 fell in 1982. ", "Mir"], error=ModelError("It died", "Try again."))
+    writer = ScriptedWriter(turns=[["Salyut 6 fell in 1982. ", "The "]], error=ModelError("It died", "Try again."))
     answer = told(about(ONE, SALYUT, answer="1982"), about(OTHER, MIR), writer=writer).answer(BOTH)
     assert [sentence.text for sentence in answer.sentences] == ["Salyut 6 fell in 1982.", MIR]
+    assert answer.notice == "It died. Try again. The sources are quoted instead."
 
 
-def test_alternatives_of_one_question_need_not_all_be_shown() -> None:
+def test_alternatives_of_one_question_are_quoted() -> None:
     unsure = about(ONE, SALYUT, SKYLAB, sure=0.4, answer="1982")
     answer = told(unsure, writer=ScriptedWriter(["Salyut 6 fell in 1982. "]), refuse_below=0.3).answer(ONE)
-    assert answer.text == "Salyut 6 fell in 1982 [1]."
-    assert told(unsure, refuse_below=0.3).answer(ONE).text.count("[") == 2
+    assert answer.text == f"Salyut 6 fell in 1982 [1]. {SKYLAB[:-1]} [2]."
     assert answer.short_answer == "1982"
 
 
@@ -440,3 +446,181 @@ def test_however_short_an_answer_must_be_it_is_not_empty(words: int, writer: Wri
     assert answer.sentences
     assert all(citation.quote for citation in answer.citations)
     assert "1982 near" in answer.text
+
+
+def test_a_later_part_is_not_answered_with_what_names_something_else() -> None:
+    asked = "When did Salyut 6 fall, and when did Mir?"
+    answer = told(about(ONE, SALYUT), about("when did Mir? (fall)", SKYLAB, MIR)).answer(asked)
+    assert [citation.quote for citation in answer.citations] == [SALYUT, MIR]
+    answer = told(about(ONE, SALYUT), about("when did Mir? (fall)", SKYLAB)).answer(asked)
+    assert [citation.quote for citation in answer.citations] == [SALYUT]
+    assert answer.unanswered == ("when did Mir?",)
+
+
+def test_without_its_writer_it_quotes_and_says_why() -> None:
+    def missing() -> Writer:
+        raise ModelError("The writer model m.gguf cannot be read: No such file", "Name another.")
+
+    snapshot: Any = SimpleNamespace(name="gen", publishers=())
+    answer = Answerer(lambda: snapshot, CannedPicker(about(ONE, SALYUT)), missing, Settings(mode="write")).answer(ONE)
+    assert [sentence.verdict for sentence in answer.sentences] == ["quoted"]
+    assert answer.model == "quote"
+    assert answer.notice.startswith("The writer model m.gguf cannot be read: No such file")
+    assert answer.notice.endswith("The sources are quoted instead.")
+
+
+def test_a_writer_that_fails_is_named_and_one_that_works_is_not() -> None:
+    broken = ScriptedWriter(error=ModelError("The writer fell silent", "Use another."))
+    assert told(about(ONE, SALYUT), writer=broken).answer(ONE).notice.startswith("The writer fell silent")
+    assert told(about(ONE, SALYUT), writer=ScriptedWriter(["Salyut 6 fell in 1982."])).answer(ONE).notice == ""
+
+
+OLDER = Document("o", "o.md", "The Dorran mine has 400 people at work.", 0, "", "Mines", None, None, "2014-03-18")
+NEWER = Document("n", "n.md", "Only 150 people work at the Dorran mine.", 0, "", "Mines", None, None, "2023-05-02")
+STAFF = "How many people work at the Dorran mine?"
+
+
+@pytest.mark.parametrize("mode", ["quote", "write"])
+@pytest.mark.parametrize("sure", [0.5, 0.95])
+def test_articles_that_disagree_are_shown_with_their_dates(mode: str, sure: float) -> None:
+    found = [
+        Evidence(NEWER, 0, len(NEWER.text), sure, (5, 8)),
+        Evidence(OLDER, 0, len(OLDER.text), sure / 2, (20, 23)),
+    ]
+    writer = ScriptedWriter(["The Dorran mine has 400 people at work [1], and 150 work there [2]."])
+    answer = told(Picked(STAFF, (), tuple(found), sure, ()), writer=writer, mode=mode).answer(STAFF)
+    assert answer.text == (
+        "As of 2014: The Dorran mine has 400 people at work [1]. As of 2023: Only 150 people work at the Dorran mine [2]."
+    )
+    assert [sentence.text for sentence in answer.sentences] == [OLDER.text, NEWER.text]
+    assert (answer.short_answer, writer.requests) == (None, [])
+
+
+MIR_ARTICLES = {
+    "cgtn.md": "---\ntitle: Mir\npublisher: CGTN\ndate: 2021-06-18\n---\n\nMir flew with 12 crews from China.\n",
+    "herald.md": "---\ntitle: Mir\npublisher: The Herald\ndate: 2019\n---\n\nMir flew with 28 crews from Russia.\n",
+    "undated.md": "---\ntitle: Mir\n---\n\nMir flew with 99 crews from everywhere, and Salyut 1 fell in 1971.\n",
+}
+CREWS = "How many crews flew with Mir?"
+
+
+@pytest.fixture
+def of_three(make: Make, write_corpus: Callable[[Mapping[str, str | bytes]], Path], tmp_path: Path) -> Answerer:
+    """An answerer over three articles that say different things; ``make``'s are there too."""
+    embedder = BagOfWordsEmbedder()
+    build_index(write_corpus(MIR_ARTICLES), tmp_path / "three", embedder, chunk_tokens=60, max_file_bytes=10_000)
+    snapshot = Snapshot(tmp_path / "three")
+    settings = Settings(mode="quote", refuse_below=0.0)
+    return Answerer(lambda: snapshot, Picker(embedder, FakeReader()), lambda: ScriptedWriter(), settings)
+
+
+@pytest.mark.parametrize(
+    ("question", "filter", "standalone", "only", "paths"),
+    [
+        (CREWS, Filter(("CGTN",)), CREWS, "only articles of CGTN", {"cgtn.md"}),
+        (CREWS, Filter(until="2019"), CREWS, "only articles until 2019", {"herald.md"}),
+        (f"{CREWS} (only the Herald)", NO_FILTER, CREWS, "only articles of The Herald", {"herald.md"}),
+        (
+            f"{CREWS[:-1]} in articles since 2021?",
+            NO_FILTER,
+            CREWS,
+            "only articles since 2021",
+            {"cgtn.md", "salyut.md"},
+        ),
+        (
+            f"{CREWS} (only since 2021)",
+            Filter(("CGTN", "The Herald")),
+            CREWS,
+            "only articles of CGTN or The Herald, since 2021",
+            {"cgtn.md"},
+        ),
+    ],
+    ids=["given", "given date", "typed", "typed date", "both"],
+)
+def test_only_admitted_articles_answer(
+    of_three: Answerer, question: str, filter: Filter, standalone: str, only: str, paths: set[str]
+) -> None:
+    first, *_, last = of_three.ask(question, filter=filter)
+    assert isinstance(first, SourcesReady)
+    assert isinstance(last, AnswerReady)
+    answer = last.answer
+    assert (answer.question, answer.standalone_question, answer.filter, answer.refused) == (
+        question,
+        standalone,
+        only,
+        False,
+    )
+    assert (first.filter, first.standalone_question, first.short_answer) == (only, standalone, answer.short_answer)
+    assert {passage.document.path for passage in answer.retrieved} == paths
+    assert_carried(answer)
+
+
+def test_without_a_filter_all_articles_answer(of_three: Answerer) -> None:
+    answer = of_three.answer(CREWS)
+    assert answer.filter == ""
+    assert len({passage.document.path for passage in answer.retrieved}) == 5
+
+
+@pytest.mark.parametrize(
+    ("question", "filter", "only"),
+    [
+        (CREWS, Filter(since="2022"), "only articles since 2022"),
+        (f"{CREWS} (only CGTN)", Filter(until="2020"), "only articles of CGTN, until 2020"),
+        (f"{CREWS} (only CGTN)", Filter(("The Herald",)), "only articles of both The Herald and CGTN"),
+    ],
+)
+def test_where_no_article_is_admitted_the_refusal_says_so(
+    of_three: Answerer, question: str, filter: Filter, only: str
+) -> None:
+    events = list(of_three.ask(question, filter=filter))
+    assert [type(event) for event in events] == [SourcesReady, AnswerReady]
+    answer = of_three.answer(question, filter=filter)
+    assert answer.refused
+    assert answer.text.startswith("No article is ")
+    assert only in answer.text
+    assert answer.filter == only
+    assert (answer.retrieved, answer.citations, answer.confidence, answer.short_answer) == ((), (), 0.0, None)
+
+
+def test_admitted_articles_that_do_not_say_refuse_as_ever(make: Make) -> None:
+    answer = make(refuse_below=1.0).answer(QUESTION, filter=Filter(since="2021"))
+    assert answer.refused
+    assert answer.text.startswith("The articles do not say.")
+    assert {passage.document.path for passage in answer.retrieved} == {"salyut.md"}
+
+
+def test_a_filter_typed_earlier_is_not_carried_on(of_three: Answerer) -> None:
+    history = [Turn("user", f"{CREWS} (only CGTN)"), Turn("assistant", "Mir flew with 12 crews [1].")]
+    answer = of_three.answer("And how many people flew with it?", history)
+    assert answer.filter == ""
+    assert "Mir" in answer.standalone_question
+    assert "CGTN" not in answer.standalone_question
+    assert len({passage.document.path for passage in answer.retrieved}) == 5
+    picker = CannedPicker()
+    snapshot: Any = SimpleNamespace(name="gen", publishers=("CGTN",))
+    answerer = Answerer(lambda: snapshot, picker, lambda: ScriptedWriter(), Settings(mode="quote"))
+    for question in ("What about Salyut 1?", "Why?", "When was that?"):
+        answerer.answer(question, history)
+    assert "How many crews flew with Salyut 1?" in [question for question, _, _ in picker.asked]
+    assert not any("CGTN" in question or "only" in question for question, _, _ in picker.asked)
+    again = of_three.answer("And how many people flew with it? (only the Herald)", history)
+    assert again.filter == "only articles of The Herald"
+    assert again.standalone_question == answer.standalone_question
+
+
+def test_every_part_of_a_question_is_asked_of_the_admitted_articles() -> None:
+    class Filtered(CannedPicker):
+        filters: list[Filter] = []  # noqa: RUF012
+
+        def pick(self, snapshot: Any, question: str, keep: int, read: int, filter: Filter = NO_FILTER) -> Picked:
+            self.filters.append(filter)
+            return super().pick(snapshot, question, keep, read)
+
+    picker = Filtered(about(ONE, SALYUT))
+    snapshot: Any = SimpleNamespace(name="gen", publishers=("CGTN",), admitted=lambda _: SimpleNamespace(documents=1))
+    answer = Answerer(lambda: snapshot, picker, lambda: ScriptedWriter(), Settings(mode="quote")).answer(
+        "When did Salyut 6 fall, and when did Mir? (only CGTN)"
+    )
+    assert answer.unanswered == ("when did Mir?",)
+    assert [citation.quote for citation in answer.citations] == [SALYUT]
+    assert picker.filters == [Filter(("CGTN",))] * 4

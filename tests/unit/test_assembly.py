@@ -1,5 +1,6 @@
 """Settings pick the writer that they name, and the steps that the embedding model allows."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,31 @@ def test_the_writer_is_the_one_that_is_named(made: list[Any], settings: Any, bac
     _ = Assembly(Settings(threads=1, **settings)).writer
     ((name, arguments, _),) = made
     assert (name, arguments[0]) == (backend, first)
+
+
+@pytest.mark.parametrize(
+    ("settings", "adapter"),
+    [
+        ({}, models.ADAPTER.path),
+        ({"writer_adapter": "none"}, None),
+        ({"writer_adapter": "own.gguf"}, Path("own.gguf")),
+        ({"writer_model": "big.gguf"}, None),
+        ({"writer_model": "big.gguf", "writer_adapter": "own.gguf"}, Path("own.gguf")),
+    ],
+)
+def test_our_adapter_is_for_our_model(made: list[Any], settings: Any, adapter: Path | None) -> None:
+    _ = Assembly(Settings(threads=1, **settings)).writer
+    ((_, arguments, _),) = made
+    assert arguments[3] == adapter
+
+
+@pytest.mark.parametrize("model", ["WRITER", "ADAPTER"])
+def test_a_damaged_writer_is_not_run(made: list[Any], model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = dataclasses.replace(getattr(models, model), sha256="0" * 64)
+    monkeypatch.setattr(models, model, damaged)
+    with pytest.raises(ModelError, match="is damaged"):
+        _ = Assembly(Settings(threads=1)).writer
+    assert made == []
 
 
 def test_the_key_comes_from_the_environment_alone(made: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from rag.answering import check_question
 from rag.assembly import Assembly
 from rag.citations import number_citations
+from rag.filters import NO_FILTER, Filter, describe
 from rag.picking import Picker
 from rag.records import Answer, AnswerSentence, Evidence, Turn
 from rag.settings import Settings
@@ -23,7 +24,8 @@ Run = Callable[..., SimpleNamespace]
 
 COMMANDS = ("index", "ask", "search", "show", "eval", "serve", "info")
 ANSWER_KEYS = (
-    "id question standalone_question short_answer answer refused confidence sentences citations retrieved seconds model generation"
+    "id question standalone_question filter short_answer answer refused confidence sentences unanswered citations "
+    "retrieved seconds model generation written carried notice"
 ).split()
 CITATION_KEYS = "number document title path url published start end quote".split()
 
@@ -37,11 +39,13 @@ class CannedAnswerer:
 
     def __init__(self, assembly: Assembly) -> None:
         self.asked: list[tuple[str, list[Turn]]] = []
+        self.filters: list[Filter] = []
         self._snapshot = assembly.snapshot()
         self._picker: Picker = assembly.picker
 
-    def answer(self, question: str, history: Any = ()) -> Answer:
+    def answer(self, question: str, history: Any = (), filter: Filter = NO_FILTER) -> Answer:
         question = check_question(question)
+        self.filters.append(filter)
         self.asked.append((question, list(history)))
         document = self._snapshot.store.document("sub/mir.md")
         assert document is not None
@@ -60,6 +64,7 @@ class CannedAnswerer:
             seconds={"retrieve": 0.01, "evidence": 0.02, "first_token": 0.123456, "total": 0.2},
             model="canned",
             generation=self._snapshot.name,
+            filter=describe(filter),
         )
 
 
@@ -117,14 +122,19 @@ def test_the_answer_object_is_as_promised(indexed: Run, answerer: CannedAnswerer
         "id": None,
         "question": "When did it fly?",
         "standalone_question": "When did Mir fly?",
+        "filter": "",
         "short_answer": "1986",
         "answer": "Mir flew [1].",
         "refused": False,
         "confidence": 0.9,
-        "sentences": [{"text": "Mir flew.", "verdict": "supported", "citations": [1]}],
+        "sentences": [{"text": "Mir flew.", "verdict": "supported", "citations": [1], "as_of": None}],
+        "unanswered": [],
         "seconds": {"retrieve": 0.01, "evidence": 0.02, "first_token": 0.1235, "total": 0.2},
         "model": "canned",
         "generation": "gen-000001",
+        "written": 0,
+        "carried": 0,
+        "notice": "",
     }
 
 
@@ -149,6 +159,44 @@ def test_search_objects(indexed: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [json.loads(line) for line in indexed("search", "-k", "1", "--batch", "-").out.splitlines()]
     assert lines[0] == found | {"id": 1}
     assert (lines[1]["id"], lines[1]["results"][0]["path"]) == (2, "salyut.txt")
+
+
+def test_articles_are_chosen_by_publisher_and_date(indexed: Run, answerer: CannedAnswerer) -> None:
+    result = indexed("ask", "When?", "--publisher", "cgtn", "--since", "2021", "--until", "2021-06", "--json")
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out)["filter"] == "only articles of CGTN, from 2021 to June 2021"
+    assert "Searched only articles since 2021." in indexed("ask", "When?", "--since", "2021").out
+    assert "Searched only" not in indexed("ask", "When?").out
+    assert answerer.filters == [Filter(("CGTN",), "2021", "2021-06"), Filter(since="2021"), NO_FILTER]
+
+
+@pytest.mark.parametrize(
+    ("options", "paths"),
+    [
+        ([], {"sub/mir.md", "salyut.txt"}),
+        (["--publisher", "CGTN"], {"sub/mir.md"}),
+        (["--publisher", "the cgtn", "--publisher", "CGTN"], {"sub/mir.md"}),
+        (["--since", "2021-06-18", "--until", "2021-06-18"], {"sub/mir.md"}),
+        (["--since", "2022"], set()),
+    ],
+)
+def test_only_passages_of_the_chosen_articles_are_found(indexed: Run, options: list[str], paths: set[str]) -> None:
+    result = indexed("search", "first station", "--json", *options)
+    assert {passage["path"] for passage in json.loads(result.out)["results"]} == paths
+    assert ("No passage found." in indexed("search", "first station", *options).out) is not bool(paths)
+
+
+def test_lines_of_a_batch_choose_their_articles(
+    indexed: Run, answerer: CannedAnswerer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [{"publishers": ["cgtn"], "since": "2021"}, None, {}, {"publishers": [], "since": None, "until": "2020"}]
+    stdin(monkeypatch, *({"question": "When?", "filter": filter} for filter in given), {"question": "When?"})
+    assert indexed("ask", "--batch", "-", "--since", "2019").status == 0
+    since = Filter(since="2019")
+    assert answerer.filters == [Filter(("CGTN",), "2021"), since, since, Filter(since="2019", until="2020"), since]
+    stdin(monkeypatch, {"query": "first station"}, {"query": "first station", "filter": {"publishers": ["CGTN"]}})
+    lines = [json.loads(line)["results"] for line in indexed("search", "--batch", "-").out.splitlines()]
+    assert [len({passage["path"] for passage in found}) for found in lines] == [2, 1]
 
 
 def test_show_prints_the_file_itself(indexed: Run) -> None:

@@ -139,6 +139,46 @@ def test_a_batch_must_be_readable(indexed: Run, content: bytes | None) -> None:
     assert refused(indexed("search", "--batch", "batch.jsonl"), 2, "batch.jsonl")
 
 
+@pytest.mark.parametrize("command", ["ask", "search"])
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--since", "last year"], ["'last year' is not a date", "2021-06-18"]),
+        (["--until", "2021-13"], ["'2021-13' is not a date"]),
+        (["--until", ""], ["'' is not a date"]),
+        (["--publisher", "CGTM"], ["'CGTM'", "Did you mean CGTN?"]),
+        (["--publisher", "CGTN", "--publisher", "Xinhua"], ["'Xinhua'", "Known are CGTN."]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_a_filter_that_cannot_be_is_told(indexed: Run, command: str, options: list[str], parts: list[str]) -> None:
+    assert refused(indexed(command, "Mir?", *options), 2, *parts)
+
+
+@pytest.mark.parametrize(
+    ("filter", "parts"),
+    [
+        ("2021", ["filter is not as it must be", '"since": "2021"']),
+        ([], ["filter is not as it must be"]),
+        ({"publisher": "CGTN"}, ["filter is not as it must be"]),
+        ({"publishers": "CGTN"}, ["filter is not as it must be"]),
+        ({"publishers": [1]}, ["filter is not as it must be"]),
+        ({"since": 2021}, ["filter is not as it must be"]),
+        ({"until": {}}, ["filter is not as it must be"]),
+        ({"until": "June"}, ["'June' is not a date"]),
+        ({"publishers": ["CGTM"]}, ["'CGTM'", "Did you mean CGTN?"]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("command", "key"), [("ask", "question"), ("search", "query")])
+def test_a_wrong_filter_of_a_line_is_named_before_anything_is_answered(
+    indexed: Run, command: str, key: str, filter: object, parts: list[str]
+) -> None:
+    rows = [{key: "When did Mir fly?"}, {key: "When did Mir fly?", "filter": filter}]
+    Path("batch.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert refused(indexed(command, "--batch", "batch.jsonl"), 2, "batch.jsonl, line 2", *parts)
+
+
 def test_ctrl_c_is_one_line(indexed: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -87,6 +87,7 @@ def answer(
     sentences = [AnswerSentence(citation.quote, "quoted", (citation.number,)) for citation in citations]
     if written:
         sentences = [AnswerSentence(written, "supported", tuple(citation.number for citation in citations))]
+    drafts = (3, 2) if written else (0, 0)
     return Answer(
         question=question,
         standalone_question=question,
@@ -97,6 +98,8 @@ def answer(
         sentences=tuple(sentences),
         citations=citations,
         retrieved=passages(*found),
+        written=drafts[0],
+        carried=drafts[1],
         seconds={"total": 100 * sure},
     )
 
@@ -194,7 +197,9 @@ def test_answers_are_judged_with_a_refusal_as_wrong(tiny: Evaluation) -> None:
         "short answer F1": pytest.approx((1 + 0 + 0 + 2 / 3) / 4),
         "words, median": 7,
         "words, most": 14,
-        "sentences of the writer's own": 1,
+        "sentences written": 3,
+        "written ones carried by a source": 2 / 3,
+        "sentences shown that are not quotes": 1,
     }
 
 
@@ -297,7 +302,7 @@ def test_a_quote_too_many_takes_nothing_away_wherever_it_stands(quotes: tuple[st
 def test_without_a_question_of_a_kind_its_figures_are_unknown() -> None:
     only = run(QUESTIONS[6:7], ANSWERS[6])
     assert only.retrieval == {}
-    assert {value for name, value in only.answers.items() if "writer" not in name} == {None}
+    assert {value for name, value in only.answers.items() if "sentences" not in name} == {None}
     assert set(only.citations.values()) == {None}
     assert only.refusals["refused wrongly, of the answerable"] is None
     assert only.refusals["recall: refused, of the unanswerable"] == 1
@@ -571,7 +576,12 @@ def test_figures_outcomes_and_pictures_are_written(asking: Run) -> None:
     result = asking(LINES, "--out", "runs/today", "--json")
     assert (result.status, result.err) == (0, "")
     folder = Path("runs/today")
-    assert sorted(path.name for path in folder.iterdir()) == ["figures.json", "outcomes.jsonl", "plots.png"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "answers.md",
+        "figures.json",
+        "outcomes.jsonl",
+        "plots.png",
+    ]
     assert json.loads((folder / "figures.json").read_text()) == json.loads(result.out)
     outcomes = [json.loads(row) for row in (folder / "outcomes.jsonl").read_text().splitlines()]
     assert [outcome["id"] for outcome in outcomes] == [row["id"] for row in LINES]
@@ -583,6 +593,10 @@ def test_figures_outcomes_and_pictures_are_written(asking: Run) -> None:
     assert outcomes[4]["relevant"] == {"gold 1": 1, "gold 2": 1}
     assert set(outcomes[4]["ranked"]) == {"gold 1", "gold 2"}
     assert_picture(folder / "plots.png")
+    shown = (folder / "answers.md").read_text()
+    assert shown.count("**") == 2 * len(LINES)
+    assert f"**{LINES[0]['question']}** (answerable, right: right)\n\n> " in shown
+    assert f"“{LAUNCHED}”" in shown
 
 
 def assert_picture(path: Path) -> None:
@@ -616,7 +630,9 @@ def test_an_ablation_has_a_column_for_each_row(asking: Run, monkeypatch: pytest.
     assert cells["contains gold"][-1] == "75.0 %"
     assert cells["short answer exact match"][:4] == ["0.0 %"] * 4, "without the reader there is no short answer"
     assert "milliseconds, total p95" in cells
-    assert len(writer.requests) == 5, "once to warm up; only the last row writes, and not where it refuses"
+    assert len(writer.requests) == 2 * 6, (
+        "once to warm up; only the last rows write, a part at a time, and not where they refuse"
+    )
     figures = json.loads(Path("out/figures.json").read_text())
     assert list(figures) == names
     assert json.loads(asking(LINES[:1], "--ablation", "--json").out).keys() == figures.keys()
@@ -631,9 +647,10 @@ def test_an_ablation_has_a_column_for_each_row(asking: Run, monkeypatch: pytest.
 def test_every_row_of_the_ablation_is_a_choice_that_users_have() -> None:
     hints = get_type_hints(Settings)
     for changes in cli.ABLATION.values():
-        assert all(value in (get_args(hints[name]) or (True, False)) for name, value in changes.items())
+        for name, value in changes.items():
+            assert name == "writer_adapter" or value in (get_args(hints[name]) or (True, False))
     rows = [dataclasses.replace(Settings(), **changes) for changes in cli.ABLATION.values()]
-    assert len(set(rows)) == len(rows) == 7
+    assert len(set(rows)) == len(rows) == 8
     assert rows[-1] == Settings(mode="write"), "the last row is what users get"
 
 
