@@ -1,6 +1,6 @@
 # `make chat` and `make test` do all the set-up they need, and skip it when it is done.
 .DELETE_ON_ERROR:
-.PHONY: chat test index lint format bench eval eval-development ablation setup clean
+.PHONY: chat test index lint format bench eval eval-development ablation screenshots setup clean
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
@@ -42,6 +42,10 @@ eval-development: setup
 # What each step adds, as the tables of docs/quality.md.
 ablation: setup index
 	$(BIN)/rag eval --ablation --out runs/ablation
+
+# The pictures of the documentation, taken of the running chat.
+screenshots: setup index
+	$(BIN)/python docs/screenshots.py
 
 setup: $(DONE)
 

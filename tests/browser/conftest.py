@@ -64,6 +64,7 @@ def engine(shared_engine: ScriptedEngine) -> ScriptedEngine:
     """The engine behind the page, ready and with no questions noted."""
     shared_engine.state = EngineStatus("ready")
     shared_engine.asked.clear()
+    shared_engine.articles = ScriptedEngine().articles
     return shared_engine
 
 
@@ -81,7 +82,9 @@ def context(browser: Browser, address: str, engine: ScriptedEngine) -> Iterator[
     visitor.close()
     assert requested, "no request was recorded"
     assert [url for url in requested if not url.startswith((address, "data:", "blob:"))] == []
-    assert errors == []
+    # What Gradio says of its own streams when a page is left in mid-answer is no fault of the page.
+    left = ("signal is aborted", "Connection errored out")
+    assert [error for error in errors if not any(part in error for part in left)] == []
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """A fake engine that follows a script: real records, no model, and notes of how it was used."""
 
+import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rag.chat.engine import EngineStatus, IndexSummary
-from rag.errors import ModelError, RagError
+from rag.chat.engine import Choices, EngineStatus, IndexSummary
+from rag.errors import CorpusError, ModelError, RagError
 from rag.records import (
     Answer,
     AnswerEvent,
@@ -19,6 +20,7 @@ from rag.records import (
     Turn,
 )
 from rag.settings import Mode
+from rag.store import Listed
 
 HOSTILE = '<script>window.hacked=1</script><img src="http://evil.example/x.png" onerror="window.hacked=1">'
 MARKDOWN = "![](http://evil.example/y.png) **bold** [link](javascript:window.hacked=1) ${window.hacked=1} {{value}}"
@@ -73,8 +75,16 @@ HOSTILE_DOCUMENT = document(
 )
 
 
-def passage(article: Document, score: float = 0.8, start: int = 0, end: int | None = None) -> Passage:
-    return Passage(int(article.id[4:]), article, start, len(article.text) if end is None else end, score)
+def passage(
+    article: Document, score: float = 0.8, start: int = 0, end: int | None = None, chunk: int | None = None
+) -> Passage:
+    return Passage(
+        int(article.id[4:]) if chunk is None else chunk,
+        article,
+        start,
+        len(article.text) if end is None else end,
+        score,
+    )
 
 
 def cite(number: int, article: Document, quote: str) -> Citation:
@@ -111,6 +121,9 @@ class Script:
     short_answer: str | None = None
     problem: RagError | Exception | None = None
     pause: float = 0.0
+    suggestions: tuple[str, ...] = ()
+    notice: str = ""
+    filter: str = ""
 
 
 SALYUT_SCRIPT = Script(
@@ -123,7 +136,10 @@ SALYUT_SCRIPT = Script(
     passages=(passage(SALYUT, 0.92), passage(MIR, 0.71), passage(KAZAKH, 0.2)),
     short_answer="19 April 1971",
     pause=0.4,
+    suggestions=("When did it burn up?", "Who will be the first person on Mars?"),
 )
+OLD = document(5, "The mine in 2014", "The Dorran mine has 400 people at work.", published="2014-03-18")
+NEW = document(6, "The mine in 2023", "Only 150 people work at the Dorran mine.", published="2023-05-02")
 SCRIPTS = {
     "When was Salyut 1 launched?": SALYUT_SCRIPT,
     "When did it burn up?": Script(
@@ -142,6 +158,16 @@ SCRIPTS = {
     "Who will be the first person on Mars?": Script(
         refusal="The articles do not say who will be the first person on Mars.",
         passages=(passage(SALYUT, 0.3), passage(MIR, 0.2), passage(KAZAKH, 0.1), passage(HOSTILE_DOCUMENT, 0.1)),
+    ),
+    "How many work at the mine?": Script(
+        sentences=(
+            AnswerSentence(OLD.text, "quoted", (1,), as_of="2014"),
+            AnswerSentence(NEW.text, "quoted", (2,), as_of="2023"),
+        ),
+        citations=(cite(1, OLD, OLD.text), cite(2, NEW, NEW.text)),
+        passages=(passage(OLD), passage(NEW)),
+        notice="The writer model is missing. Run make setup. The sources are quoted instead.",
+        filter="only articles since 2014",
     ),
     "Break": Script(problem=ModelError("The writer has stopped", "Run rag serve again.")),
     "Crash": Script(problem=ZeroDivisionError("secret detail")),
@@ -167,8 +193,12 @@ class Asked:
 
     question: str
     history: tuple[Turn, ...]
-    mode: Mode
+    choices: Choices
     closed: bool = False
+
+    @property
+    def mode(self) -> Mode:
+        return self.choices.mode
 
 
 @dataclass
@@ -177,24 +207,76 @@ class ScriptedEngine:
 
     state: EngineStatus = field(default_factory=lambda: EngineStatus("ready"))
     asked: list[Asked] = field(default_factory=list)
+    articles: list[Document] = field(default_factory=lambda: [SALYUT, MIR, KAZAKH, HOSTILE_DOCUMENT, OLD, NEW])
+    waiting: list[Document] = field(default_factory=list)
+    """Added, and shown after the next rebuild."""
+    generation: int = 1
 
     def status(self) -> EngineStatus:
         return self.state
 
     def summary(self) -> IndexSummary:
-        return IndexSummary(32, 240, 2060, "all-MiniLM-L6-v2", "SmolLM2-135M-Instruct")
+        publishers = tuple(sorted({article.publisher for article in self.articles if article.publisher}))
+        return IndexSummary(
+            32,
+            240,
+            2060,
+            "all-MiniLM-L6-v2",
+            "SmolLM2-135M-Instruct",
+            publishers,
+            generation=f"gen-{self.generation:06d}",
+            created="2026-11-20T10:00:00+00:00",
+            problems=(("scan.pdf", "no reader for .pdf"),),
+        )
+
+    def writers(self) -> Sequence[str]:
+        return ["SmolLM2-135M-Instruct", "hub:owner/big.gguf"]
+
+    def suggest(self, answer: Answer, asked: Sequence[str]) -> Iterator[str]:
+        yield from SCRIPTS.get(answer.question, SALYUT_SCRIPT).suggestions
+
+    def listed(self) -> Sequence[Listed]:
+        return [
+            Listed(
+                id=article.id,
+                path=article.path,
+                title=article.title,
+                publisher=article.publisher,
+                published=article.published,
+                url=article.url,
+                language=article.language,
+                chunks=3,
+                sentences=20,
+                characters=len(article.text),
+            )
+            for article in sorted(self.articles, key=lambda article: article.published or "", reverse=True)
+        ]
+
+    def add(self, name: str, content: bytes) -> str:
+        if not name.endswith(".md"):
+            raise CorpusError(f"{name!r} has a format that is not read", "Read are: .md.")
+        self.waiting.append(dataclasses.replace(document(90, name, content.decode()), path=name))
+        return name
+
+    def remove(self, path: str) -> None:
+        self.articles = [article for article in self.articles if article.path != path]
+
+    def rebuild(self) -> None:
+        self.articles += self.waiting
+        self.waiting = []
+        self.generation += 1
 
     def document(self, document_id: str) -> Document:
-        for article in (SALYUT, MIR, KAZAKH, HOSTILE_DOCUMENT):
+        for article in self.articles:
             if article.id == document_id:
                 return article
         raise ModelError(f"No article {document_id}", "Run rag index.")
 
-    def ask(self, question: str, history: Sequence[Turn], mode: Mode) -> Iterator[AnswerEvent]:
-        call = Asked(question, tuple(history), mode)
+    def ask(self, question: str, history: Sequence[Turn], choices: Choices) -> Iterator[AnswerEvent]:
+        call = Asked(question, tuple(history), choices)
         self.asked.append(call)
         try:
-            yield from self._events(question, SCRIPTS.get(question, SALYUT_SCRIPT), mode)
+            yield from self._events(question, SCRIPTS.get(question, SALYUT_SCRIPT), choices.mode)
         except GeneratorExit:
             call.closed = True
             raise
@@ -204,7 +286,7 @@ class ScriptedEngine:
             raise script.problem
         standalone = script.standalone or question
         time.sleep(script.pause)
-        yield SourcesReady(standalone, script.citations, script.passages)
+        yield SourcesReady(standalone, script.citations, script.passages, script.short_answer, script.filter)
         for sentence in script.sentences:
             time.sleep(script.pause)
             yield SentenceReady(sentence)
@@ -221,6 +303,8 @@ class ScriptedEngine:
                 sentences=script.sentences,
                 citations=tuple(citation for citation in script.citations if citation.number in used),
                 retrieved=script.passages,
+                filter=script.filter,
+                notice=script.notice,
                 seconds={"retrieve": 0.11, "evidence": 0.14, "first_token": 0.6, "total": 1.42},
                 model="SmolLM2-135M-Instruct" if mode == "write" else "",
                 generation="gen-000001",

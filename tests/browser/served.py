@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 
@@ -32,11 +33,12 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(engine: Engine, port: int = 0) -> Iterator[Served]:
+def served(engine: Engine, port: int = 0, **settings: Any) -> Iterator[Served]:
     """Serve on a port of 127.0.0.1, a free one unless given, until the block ends."""
+    settings = {"history": "off"} | settings
     with bind("127.0.0.1", port) as listener:
         found = listener.getsockname()[1]
-        server = make_server(engine, Settings(port=found))
+        server = make_server(engine, Settings(port=found, **settings))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         give_up = time.monotonic() + 30

@@ -259,10 +259,10 @@ def test_retry_replaces_and_clear_forgets() -> None:
     conversation = Conversation()
     answered(conversation, "one", "1")
     answered(conversation, "two", "2")
-    conversation.retry("write")
+    conversation.retry("two", "write")
     assert conversation.live is not None
     assert (conversation.live.question, conversation.live.mode, conversation.live.answer) == ("two", "write", None)
-    assert [past.question for past in conversation.past] == ["one"]
+    assert [past.exchange.question for past in conversation.past] == ["one"]
     running = conversation.live
     conversation.clear()
     assert running.stopped
@@ -270,3 +270,19 @@ def test_retry_replaces_and_clear_forgets() -> None:
     assert conversation.history() == []
     answered(conversation, "three", "3")
     assert conversation.asked > running.number
+
+
+@pytest.mark.parametrize(
+    ("short", "text", "alone"),
+    [
+        ("19 April 1971", "Salyut 1 was launched on 19 April 1971 from Baikonur.", True),
+        ("2030", "It stays until about 2030 and then sinks.", True),
+        ("St. Petersburg", "He spoke in St. Petersburg, where he had come for a fair.", True),
+        ("Patsayev", "Dobrovolsky, Volkov and Patsayev lived there.", False),
+        ("Volkov", "Dobrovolsky, Volkov and Patsayev lived there.", False),
+        ("Dobrovolsky", "Dobrovolsky, Volkov and Patsayev lived there.", False),
+    ],
+)
+def test_one_of_several_is_not_shown_as_the_answer(short: str, text: str, alone: bool) -> None:
+    exchange = Exchange(1, "Who?", "quote", short_answer=short, sentences=[AnswerSentence(text, "quoted", (1,))])
+    assert ('class="short"' in views.exchange_view(exchange)) is alone

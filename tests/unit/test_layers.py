@@ -12,8 +12,8 @@ import rag
 
 LAYERS = [
     "records errors settings",
-    "wording documents sentences chunking prompts citations checking followups reading evidence metrics models question_sets compound excerpts",
-    "embedding vectors store reader writer generations onnx_export hub openai_writer transformers_writer",
+    "wording documents sentences chunking prompts citations checking followups reading evidence metrics models question_sets compound excerpts disagreement filters suggestions",
+    "embedding vectors store reader writer generations onnx_export hub corpus openai_writer transformers_writer",
     "indexing retrieval picking writing answering answer_json evaluation",
     "assembly",
     "terminal plots cli chat prepare __main__",
@@ -80,7 +80,7 @@ def test_imports_are_seen_in_every_form(tmp_path: Path, monkeypatch: pytest.Monk
     ("runtime", "modules"),
     [
         ("faiss", {"vectors"}),
-        ("sqlite3", {"store"}),
+        ("sqlite3", {"store", "chat"}),
         ("xllamacpp", {"writer"}),
         ("onnxruntime", {"embedding", "reader"}),
         ("torch", {"embedding", "onnx_export", "transformers_writer"}),

@@ -12,7 +12,7 @@ from rag.chunking import pack_chunks
 from rag.errors import IndexCorruptError
 from rag.records import Document
 from rag.sentences import split_sentences
-from rag.store import RowRange, Store, StoredChunk, StoredSentence, StoreWriter
+from rag.store import Listed, Origin, RowRange, Store, StoredChunk, StoredSentence, StoreWriter
 
 TEXTS = {
     "mir.md": "# Mir\n\nMir was a station. Mir was visited by many crews.\n\n# End\n\nMir fell into the sea in 2001.",
@@ -132,6 +132,41 @@ def test_bm25_prefers_rare_words_and_short_chunks(tmp_path: Path) -> None:
 def test_equal_scores_are_in_row_order(tmp_path: Path) -> None:
     store = Store(write(tmp_path / "store.sqlite", {f"{n}.md": "The same words stand here." for n in range(5)}))
     assert [row for row, _ in store.bm25("same words", 5)] == [0, 1, 2, 3, 4]
+    store.close()
+
+
+def test_bm25_among_some_chunks_scores_as_among_all(store: Store) -> None:
+    every = store.bm25("mir station first", 10)
+    assert len(every) == 3
+    for wanted in (set(), {1}, {0, 2}, {0, 1, 2, 3}):
+        among = bytes(row in wanted for row in range(store.chunks))
+        assert store.bm25("mir station first", 10, among) == [found for found in every if found[0] in wanted]
+        assert store.bm25("mir station first", 1, among) == [found for found in every if found[0] in wanted][:1]
+
+
+def dated(path: str, title: str, published: str | None, text: str = "Mir flew.") -> Document:
+    return Document(f"id-{path}", path, text, 0, path, title, "CGTN", None, published, "https://x.org", "kk")
+
+
+def test_documents_are_listed_without_their_texts_newest_first(tmp_path: Path) -> None:
+    writer = StoreWriter(tmp_path / "store.sqlite")
+    text = "Mir – “МИР” 🚀 flew.\r\n\r\n# It fell\n\nMir fell."
+    writer.add(dated("a.md", "No date", None), [])
+    writer.add(dated("b.md", "Old", "2020"), [])
+    sentences = split_sentences(text)
+    writer.add(dated("c.md", "New", "2021-06-18", text), pack_chunks(text, sentences, [10] * len(sentences), 30))
+    writer.add(dated("d.md", "First of that day", "2021-06-18"), [])
+    writer.add(dated("e.md", "Old", "2020-01"), [])
+    writer.finish()
+    store = Store(tmp_path / "store.sqlite")
+    listed = store.listed()
+    assert [item.path for item in listed] == ["d.md", "c.md", "e.md", "b.md", "a.md"]
+    expected = ("id-c.md", "c.md", "New", "CGTN", "2021-06-18", "https://x.org", "kk", 2, 3, len(text))
+    assert listed[1] == Listed(*expected)
+    assert store.origins[2:4] == (
+        Origin("CGTN", "2021-06-18", RowRange(0, 2, 0, 3)),
+        Origin("CGTN", "2021-06-18", RowRange(2, 0, 3, 0)),
+    )
     store.close()
 
 

@@ -30,6 +30,23 @@ def test_there_are_never_more_results_than_vectors(rows: int, k: int, found: int
     assert set(numbers.tolist()) <= set(range(rows))  # faiss itself would pad with -1
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+@pytest.mark.parametrize("k", [1, 7, 400])
+def test_search_among_some_rows_is_exact_too(share: float, k: int) -> None:
+    vectors, query = unit(300), unit(1, seed=1)[0]
+    among = np.random.default_rng(2).random(300) < share
+    rows, cosines = VectorIndex.build(vectors).search(query, k, among)
+    allowed = np.flatnonzero(among)
+    assert rows.tolist() == allowed[np.argsort(-(vectors @ query)[allowed])][:k].tolist()
+    np.testing.assert_allclose(cosines, (vectors @ query)[rows], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("row", [0, 7, 8, 12])
+def test_any_single_row_can_be_searched(row: int) -> None:
+    vectors = unit(13)  # no whole number of bytes of the bitmap
+    assert VectorIndex.build(vectors).search(vectors[3], 5, np.arange(13) == row)[0].tolist() == [row]
+
+
 def test_vectors_come_back_as_they_were() -> None:
     vectors = unit(6)
     index = VectorIndex.build(vectors)

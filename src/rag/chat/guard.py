@@ -8,13 +8,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rag.chat.routes import MAX_UPLOAD
+
 MAX_BODY = 100_000
 """Bytes of a request; a question has at most 2,000 characters."""
 
 # All that the page asks for. Gradio has many more routes, for files above all: it would take uploads, and
 # ``/gradio_api/file=https://…`` would fetch any website and pass it on as this page's own.
 _OPEN = frozenset({"/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"})
-_OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/queue/", "/gradio_api/heartbeat/")
+_OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/queue/", "/gradio_api/heartbeat/", "/rag/")
 _OPEN_API = frozenset(
     f"/gradio_api/{name}" for name in ("run/predict", "startup-events", "theme.css", "reset", "cancel", "app_id")
 )
@@ -76,7 +78,8 @@ class Guard:
         if path not in _OPEN and path not in _OPEN_API and not path.startswith(_OPEN_BELOW):
             return PlainTextResponse("Not served here.", 403)
         length = headers.get("content-length", "0")
-        if "transfer-encoding" in headers or not length.isdecimal() or int(length) > MAX_BODY:
+        most = MAX_UPLOAD if path == "/rag/upload" else MAX_BODY
+        if "transfer-encoding" in headers or not length.isdecimal() or int(length) > most:
             return PlainTextResponse("The request is too large.", 413)
         return None
 

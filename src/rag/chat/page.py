@@ -1,18 +1,23 @@
 """The page: regions, controls and what each control does. The only module that knows Gradio's components."""
 
 import contextlib
+import json
 import logging
-from collections.abc import Generator, Iterator, Sequence
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 
 from rag.chat import views
-from rag.chat.conversation import QUESTION_LIMIT, Conversation, Exchange
-from rag.chat.engine import Engine, EngineStatus
+from rag.chat.conversation import QUESTION_LIMIT, Conversation, Exchange, Past
+from rag.chat.engine import Choices, Engine, EngineStatus
+from rag.chat.history import History
+from rag.chat.kept import keep, restore
 from rag.chat.render import holds
-from rag.errors import RagError
-from rag.records import AnswerEvent, AnswerReady, Citation, Passage, SentenceReady, SourcesReady, Turn
+from rag.errors import RagError, UsageError
+from rag.filters import Filter
+from rag.records import AnswerEvent, AnswerReady, Citation, Document, Passage, SentenceReady, SourcesReady, Turn
 from rag.settings import Mode, Settings
 
 EXAMPLES = (
@@ -28,26 +33,44 @@ EXAMPLES = (
 POLL_SECONDS = 1.0
 SESSIONS = 500
 """Conversations kept in memory; the oldest goes first."""
+MOST_SUGGESTIONS = 3
 
 _UNEXPECTED = "Something went wrong while answering. The log of the server has the details; you can retry."
 _BUSY = "Too many questions are waiting for an answer. Please retry in a minute."
 _UNFINISHED = "The answer ended before it was complete. You can retry."
+_EDITING = "Send replaces your last question and its answer. Press Retry to ask it unchanged."
 _log = logging.getLogger(__name__)
 
+# Buttons and forms in our own HTML: what they carry as data goes to the server as an event.
+_ACTIONS = """
+element.addEventListener('click', (event) => {
+    const button = event.target.closest('[data-act]');
+    if (button) trigger('click', { ...button.dataset });
+});
+element.addEventListener('submit', (event) => {
+    event.preventDefault();
+    trigger('submit', { ...event.target.dataset, ...Object.fromEntries(new FormData(event.target)) });
+});
+"""
+# Who comes, and which conversation this tab was in before it was loaded anew.
+_ARRIVE = "() => [window.ragVisit(), null]"
 
-def build_chat(engine: Engine, settings: Settings) -> gr.Blocks:
+
+def build_chat(engine: Engine, settings: Settings, kept: History) -> gr.Blocks:
     """Lay out the page and wire it to the engine; nothing is served yet."""
     page: gr.Blocks = gr.Blocks(title=views.TITLE, analytics_enabled=False, fill_width=True)
     page.state_session_capacity = SESSIONS
     with page:
         conversation = gr.State(Conversation())
+        visit = gr.Textbox(visible="hidden", label="Visit")
         masthead = _html(views.masthead(None), "rag-masthead")
         with gr.Row(elem_id="rag-main"):
+            history = _html("", "rag-history", _ACTIONS)
             with gr.Column(elem_id="rag-chat", scale=3, min_width=0):
                 with gr.Column(elem_id="rag-scroll"):
                     banner = _html("", "rag-banner")
-                    past = _html("", "rag-past")
-                    live = _html(views.live_region(None), "rag-live")
+                    past = _html("", "rag-past", _ACTIONS)
+                    live = _html(views.live_region(None), "rag-live", _ACTIONS)
                     with gr.Column(elem_id="rag-examples") as examples:
                         example_buttons = [gr.Button(text, size="sm") for text in EXAMPLES]
                 with gr.Column(elem_id="rag-composer"):
@@ -71,27 +94,40 @@ def build_chat(engine: Engine, settings: Settings) -> gr.Blocks:
                             container=False,
                             elem_id="rag-mode",
                         )
+                        edit = gr.Button("Edit", visible=False, size="sm", elem_id="rag-edit", min_width=0)
                         retry = gr.Button("Retry", visible=False, size="sm", elem_id="rag-retry", min_width=0)
+                        export = _html(views.export(False), "rag-export")
                         new_chat = gr.Button("New chat", visible=False, size="sm", elem_id="rag-new", min_width=0)
+                    with gr.Accordion("Settings and filters", open=False, elem_id="rag-settings"), gr.Row():
+                        writers = list(engine.writers())
+                        writer = gr.Dropdown(writers, value=writers[0] if writers else None, label="Model that writes")
+                        sources = gr.Slider(1, 6, settings.sources, step=1, label="Most quotes")
+                        threshold = gr.Slider(0, 0.9, settings.refuse_below, step=0.05, label="Refuse below")
+                        publishers = gr.Dropdown([], multiselect=True, label="Only articles of")
+                        since = gr.Textbox(label="From", placeholder="2021 or 2021-06-18", max_lines=1)
+                        until = gr.Textbox(label="Until", placeholder="2025 or 2025-09", max_lines=1)
+            _html("", "rag-library")
             _html(views.PANEL, "rag-panel")
         timer = gr.Timer(POLL_SECONDS)
 
-        view = [past, live, notice, examples, send, stop, retry, new_chat]
-        chat = _Chat(engine)
+        view = [past, live, notice, examples, send, stop, edit, retry, export, new_chat, history]
+        choices = [mode, writer, sources, threshold, publishers, since, until]
+        chat = _Chat(engine, kept)
         at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
         asking = [
-            gr.on([box.submit, send.click], chat.begin, [box, mode, conversation], [*view, box], **at_once),
+            gr.on([box.submit, send.click], chat.begin, [box, conversation, *choices], [*view, box], **at_once),
             *(
-                button.click(chat.begin_example, [button, mode, conversation], view, **at_once)
+                button.click(chat.begin_example, [button, conversation, *choices], view, **at_once)
                 for button in example_buttons
             ),
-            retry.click(chat.retry, [mode, conversation], view, **at_once),
+            retry.click(chat.retry, [conversation, *choices], view, **at_once),
+            gr.on([past.click, live.click, history.click], chat.act, [conversation, *choices], [*view, box], **at_once),
         ]
         for asked in asking:
             answered = asked.then(
                 chat.answer,
-                [conversation],
+                [conversation, *choices],
                 view,
                 # One answer at a time, whoever asks: the models share the cores.
                 concurrency_id="answer",
@@ -102,17 +138,21 @@ def build_chat(engine: Engine, settings: Settings) -> gr.Blocks:
                 api_visibility="private",
             )
             answered.failure(chat.give_up, [conversation], view, **at_once)
+        gr.on([past.submit, live.submit], chat.explain, [conversation], view, **at_once)
         stop.click(chat.stop, [conversation], view, **at_once)
+        edit.click(chat.edit, [conversation], [box, notice], **at_once)
         new_chat.click(chat.clear, [conversation], view, **at_once)
-        gr.on([page.load, timer.tick], chat.refresh, None, [masthead, banner, timer], **at_once)
+        page.load(chat.arrive, [visit, conversation], view, js=_ARRIVE, **at_once)
+        gr.on([page.load, timer.tick], chat.refresh, None, [masthead, banner, publishers, timer], **at_once)
     return page
 
 
 class _Chat:
-    """What the controls do. Holds the engine only: each visitor's conversation is passed in."""
+    """What the controls do. Each visitor's conversation is passed in."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, kept: History) -> None:
         self._engine = engine
+        self._kept = kept
 
     def refresh(self) -> list[Any]:
         """Status and summary, until the engine is ready."""
@@ -123,18 +163,32 @@ class _Chat:
                 summary = self._engine.summary()
             except RagError as error:
                 status = EngineStatus("failed", str(error))
-        return [views.masthead(summary), views.banner(status), gr.Timer(active=status.state != "ready")]
+        known = gr.Dropdown(choices=list(summary.publishers)) if summary else gr.skip()
+        return [views.masthead(summary), views.banner(status), known, gr.Timer(active=status.state != "ready")]
 
-    def begin(self, typed: str, mode: Mode, state: Conversation) -> list[Any]:
+    def arrive(self, visit: str, state: Conversation) -> list[Any]:
+        """Know the visitor again, and go on with the conversation that the tab was in."""
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            said = json.loads(visit)
+            for name in ("visitor", "conversation"):
+                if not re.fullmatch(r"[0-9a-f]{32}", said[name]):
+                    raise ValueError(name)
+            state.visitor = said["visitor"]
+            if state.live is None:
+                return self._open(said["conversation"], state)
+        return self._view(state)
+
+    def begin(self, typed: str, state: Conversation, *chosen: Any) -> list[Any]:
         """Take the question in the box; a refused one stays there."""
-        refusal = self._begin(typed.strip(), mode, state)
-        return [*_view(state, refusal), gr.skip() if refusal else ""]
+        refusal = self._begin(typed.strip(), state, chosen)
+        return [*self._view(state, refusal), gr.skip() if refusal else ""]
 
-    def begin_example(self, question: str, mode: Mode, state: Conversation) -> list[Any]:
+    def begin_example(self, question: str, state: Conversation, *chosen: Any) -> list[Any]:
         """Take an example; what is in the box stays there."""
-        return _view(state, self._begin(question, mode, state))
+        return self._view(state, self._begin(question, state, chosen))
 
-    def _begin(self, question: str, mode: Mode, state: Conversation) -> str:
+    def _begin(self, question: str, state: Conversation, chosen: Sequence[Any]) -> str:
+        """Start answering, or say why not."""
         status = self._engine.status()
         if state.running:
             return "The last question is still being answered. Stop it first, or wait a moment."
@@ -144,33 +198,61 @@ class _Chat:
             return "Please type a question."
         if len(question) > QUESTION_LIMIT:
             return f"This question has {len(question):,} characters. Please keep it within {QUESTION_LIMIT:,}."
-        state.begin(question, mode, views.exchange_view(state.live) if state.live else "")
+        try:
+            choices = _choices(chosen)
+        except UsageError as error:
+            return str(error)
+        if state.editing and state.live is not None:
+            self._replace(question, choices.mode, state)
+        else:
+            state.begin(question, choices.mode, views.exchange_view(state.live) if state.live else "")
+        state.editing = False
         return ""
 
-    def retry(self, mode: Mode, state: Conversation) -> list[Any]:
+    def retry(self, state: Conversation, *chosen: Any) -> list[Any]:
         """Ask the latest question again."""
-        if not state.running:
-            state.retry(mode)
-        return _view(state)
+        problem = ""
+        if state.live is not None and not state.running:
+            try:
+                self._replace(state.live.question, _choices(chosen).mode, state)
+            except UsageError as error:
+                problem = str(error)
+        return self._view(state, problem)
 
-    def answer(self, state: Conversation) -> Iterator[list[Any]]:
+    def _replace(self, question: str, mode: Mode, state: Conversation) -> None:
+        if state.live is not None:
+            self._keeping(self._kept.remove, state.visitor, state.live.id)
+        state.retry(question, mode)
+
+    def edit(self, state: Conversation) -> list[Any]:
+        """Put the latest question into the box; what is sent next takes its place."""
+        if state.live is None or state.running:
+            return [gr.skip(), gr.skip()]
+        state.editing = True
+        return [state.live.question, views.notice(_EDITING)]
+
+    def answer(self, state: Conversation, *chosen: Any) -> Iterator[list[Any]]:
         """Stream the answer to the exchange that waits for one."""
         exchange = state.live
         if exchange is None or exchange.stopped or not exchange.waiting:
             # Nothing to do, e.g. after a refused question; a listener that yields nothing would empty its regions.
-            yield [gr.skip() for _ in _view(state)]
+            yield _nothing()
             return
         exchange.waiting = False
-        with contextlib.closing(self._work(exchange, state.history())) as steps:
+        choices = _choices(chosen, exchange.mode)
+        with contextlib.closing(self._work(exchange, state.history(), choices)) as steps:
             for _ in steps:
+                self._keep(exchange, state)
                 yield _growing_view(state)
-        yield _view(state)
+        problem = self._keep(exchange, state)
+        yield self._view(state, problem)
+        yield from self._suggest(exchange, state)
 
-    def _work(self, exchange: Exchange, history: Sequence[Turn]) -> Generator[None, None, None]:
+    def _work(self, exchange: Exchange, history: Sequence[Turn], choices: Choices) -> Generator[None, None, None]:
         """Take in one event of the engine at a time, until the answer is complete, stopped or lost."""
         events: Iterator[AnswerEvent] = iter(())
         try:
-            events = self._engine.ask(exchange.question, history, exchange.mode)
+            events = self._engine.ask(exchange.question, history, choices)
             for event in events:
                 if exchange.stopped:
                     return
@@ -192,26 +274,124 @@ class _Chat:
             if callable(close := getattr(events, "close", None)):
                 close()
 
+    def _suggest(self, exchange: Exchange, state: Conversation) -> Iterator[list[Any]]:
+        """Offer what could be asked next, once the answer is there; never in the way of another question."""
+        if exchange.answer is None:
+            return
+        with contextlib.suppress(RagError):
+            for question in self._engine.suggest(exchange.answer, [item.question for item in state.exchanges]):
+                if state.live is not exchange:
+                    return
+                exchange.suggestions = (*exchange.suggestions, question)
+                yield _growing_view(state)
+                if len(exchange.suggestions) == MOST_SUGGESTIONS:
+                    break
+        if exchange.suggestions and state.live is exchange:
+            self._keep(exchange, state)
+
+    def act(
+        self,
+        state: Conversation,
+        mode: Any,
+        writer: Any,
+        sources: Any,
+        threshold: Any,
+        publishers: Any,
+        since: Any,
+        until: Any,
+        event: gr.EventData,  # Gradio fills it in, which it cannot do behind a variable number of arguments
+    ) -> list[Any]:
+        """A button in our own HTML was pressed."""
+        chosen = (mode, writer, sources, threshold, publishers, since, until)
+        said = event._data if isinstance(event._data, dict) else {}
+        problem: str = ""
+        match said.get("act"):
+            case "ask":
+                problem = self._begin(str(said.get("question", "")).strip(), state, chosen)
+            case "rate":
+                problem = self._rate(state, str(said.get("exchange")), str(said.get("value")), "")
+            case "open":
+                return [*self._open(str(said.get("conversation")), state), gr.skip()]
+            case "forget":
+                forgotten = str(said.get("conversation"))
+                problem = self._keeping(self._kept.delete, state.visitor, forgotten)
+                if forgotten == state.id:
+                    state.clear()
+            case "forget-all":
+                problem = self._keeping(self._kept.delete_all, state.visitor)
+                state.clear()
+        return [*self._view(state, problem), gr.skip()]
+
+    def explain(self, state: Conversation, event: gr.EventData) -> list[Any]:
+        """Keep the reason of a rating."""
+        said = event._data if isinstance(event._data, dict) else {}
+        problem = self._rate(state, str(said.get("exchange")), "", str(said.get("reason", "")))
+        return self._view(state, problem)
+
+    def _rate(self, state: Conversation, id: str, value: str, reason: str) -> str:
+        for exchange in state.exchanges:
+            if exchange.id == id:
+                if value in {"-1", "0", "1"}:
+                    exchange.rating, exchange.reason = int(value), ""
+                else:
+                    exchange.reason = reason.strip()[:1000]
+                return self._keeping(self._kept.rate, state.visitor, id, exchange.rating, exchange.reason)
+        return ""
+
     def stop(self, state: Conversation) -> list[Any]:
         """Show the answer as it is; the engine is closed at its next event."""
         state.stop()
-        return _view(state)
+        return self._view(state)
 
     def give_up(self, state: Conversation) -> list[Any]:
         """Say so when the queue did not take the question."""
         if state.live is not None and state.live.waiting:
             state.live.problem = _BUSY
-        return _view(state)
+        return self._view(state)
 
     def clear(self, state: Conversation) -> list[Any]:
         """Start over."""
         state.clear()
-        return _view(state)
+        return self._view(state)
+
+    def _open(self, id: str, state: Conversation) -> list[Any]:
+        """Show an earlier conversation, its answers as they were and their citations as they are."""
+        documents: dict[str, Document | None] = {}
+
+        def document(name: str) -> Document | None:
+            if name not in documents:
+                try:
+                    documents[name] = self._engine.document(name)
+                except RagError:
+                    documents[name] = None
+            return documents[name]
+
+        try:
+            exchanges = [restore(item, state.number(), document) for item in self._kept.load(state.visitor, id)]
+        except RagError as error:
+            return self._view(state, str(error))
+        if exchanges:
+            past = [Past(item.without_articles(), views.exchange_view(item)) for item in exchanges[:-1]]
+            state.restore(id, past, exchanges[-1])
+        return self._view(state)
+
+    def _keep(self, exchange: Exchange, state: Conversation) -> str:
+        return self._keeping(self._kept.save, state.visitor, state.id, keep(exchange))
+
+    def _keeping(self, do: Callable[..., object], *arguments: object) -> str:
+        """Do something with the kept conversations; a failure is told, and costs no answer."""
+        try:
+            do(*arguments)
+        except RagError as error:
+            _log.warning("Conversations: %s", error)
+            return str(error)
+        return ""
 
     def _take(self, exchange: Exchange, event: AnswerEvent) -> None:
         match event:
             case SourcesReady():
                 exchange.standalone_question = event.standalone_question
+                exchange.filter, exchange.short_answer = event.filter, event.short_answer or ""
                 self._take_sources(exchange, event.citations, event.passages)
             case SentenceReady():
                 exchange.sentences.append(event.sentence)
@@ -219,6 +399,7 @@ class _Chat:
                 answer = event.answer
                 known = {citation.number: citation for citation in (*exchange.citations, *answer.citations)}
                 exchange.standalone_question = answer.standalone_question
+                exchange.filter, exchange.short_answer = answer.filter, answer.short_answer or ""
                 self._take_sources(exchange, [known[number] for number in sorted(known)], answer.retrieved)
                 exchange.answer = answer
 
@@ -233,27 +414,51 @@ class _Chat:
                 # The quote stands on its own; only its surroundings are missing.
                 _log.warning("No surroundings for citation %d", citation.number, exc_info=True)
 
+    def _view(self, state: Conversation, notice: str = "") -> list[Any]:
+        """The whole page as a function of the conversation, in the order of ``view``."""
+        running, empty = state.running, state.live is None
+        listed = []
+        with contextlib.suppress(RagError):
+            listed = self._kept.conversations(state.visitor)
+        return [
+            "".join(views.settled(past) for past in state.past),
+            views.live_region(state.live, state.id),
+            views.notice(notice),
+            gr.Column(visible=empty),
+            gr.Button(visible=not running),
+            gr.Button(visible=running),
+            gr.Button(visible=not running and not empty),
+            gr.Button(visible=not running and not empty),
+            views.export(not empty),
+            gr.Button(visible=not empty),
+            views.history(listed, state.id),
+        ]
 
-def _view(state: Conversation, notice: str = "") -> list[Any]:
-    """The whole page as a function of the conversation, in the order of ``view``."""
-    running, empty = state.running, state.live is None
-    return [
-        "".join(past.html for past in state.past),
-        views.live_region(state.live),
-        views.notice(notice),
-        gr.Column(visible=empty),
-        gr.Button(visible=not running),
-        gr.Button(visible=running),
-        gr.Button(visible=not running and not empty),
-        gr.Button(visible=not empty),
-    ]
+
+def _choices(chosen: Sequence[Any], mode: Mode | None = None) -> Choices:
+    """The controls' values, in the order of ``choices``.
+
+    Raises:
+        UsageError: a date is none.
+    """
+    chosen_mode, writer, sources, threshold, publishers, since, until = chosen
+    return Choices(
+        mode or ("quote" if chosen_mode == "quote" else "write"),
+        str(writer or ""),
+        int(sources),
+        float(threshold),
+        Filter(tuple(map(str, publishers or ())), str(since or "").strip() or None, str(until or "").strip() or None),
+    )
 
 
 def _growing_view(state: Conversation) -> list[Any]:
-    # While an answer streams, the past cannot change, and a notice is still being read.
-    _, live, _, *controls = _view(state)
-    return [gr.skip(), live, gr.skip(), *controls]
+    """While an answer streams, nothing else changes, and a notice is still being read."""
+    return [gr.skip(), views.live_region(state.live, state.id), *(gr.skip() for _ in range(9))]
 
 
-def _html(value: str, elem_id: str) -> gr.HTML:
-    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, js_on_load=None)
+def _nothing() -> list[Any]:
+    return [gr.skip() for _ in range(11)]
+
+
+def _html(value: str, elem_id: str, js_on_load: str | None = None) -> gr.HTML:
+    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, js_on_load=js_on_load)

@@ -106,13 +106,23 @@ def prose(text: str) -> str:
 
 
 def sentence(item: AnswerSentence, citations: Mapping[int, Citation], language: str, strong: str) -> str:
-    """A sentence with its markers and verdict; the words of ``strong`` stand out in it."""
-    marks = "".join(marker(citations[number]) for number in item.citations if number in citations)
+    """A sentence with its markers, their origin and its verdict; the words of ``strong`` stand out in it."""
+    cited = [citations[number] for number in item.citations if number in citations]
+    marks = "".join(marker(citation) for citation in cited)
+    origins = "; ".join(dict.fromkeys(filter(None, map(origin, cited))))
+    origin_of = f'<span class="origin" dir="auto">{escape(origins)}</span>' if origins else ""
     return (
         f'<span class="sentence" data-verdict="{item.verdict}"{_lang(language)}>'
         f"<bdi>{emphasised(item.text, strong)}</bdi> "
-        f'<span class="evidence">{marks}{verdict(item.verdict)}</span></span> '
+        f'<span class="evidence">{marks}{verdict(item.verdict)}{origin_of}</span></span> '
     )
+
+
+def origin(citation: Citation) -> str:
+    """Outlet and month, for beside a marker."""
+    when = day(citation.published)
+    month = re.sub(r"^\d{1,2} ", "", when)
+    return ", ".join(filter(None, (citation.publisher, month)))
 
 
 def emphasised(text: str, words: str) -> str:
@@ -125,18 +135,18 @@ def emphasised(text: str, words: str) -> str:
 
 
 def marker(citation: Citation) -> str:
-    """The button that shows a citation's card."""
+    """The button that shows the quote when pointed at, and opens the article at it when pressed."""
     label = escape(f"Source {citation.number}: {citation.title}")
     return (
-        f'<button type="button" class="marker" data-cite="{citation.number}" aria-label="{label}" title="{label}">'
+        f'<button type="button" class="marker" data-cite="{citation.number}" aria-label="{label}">'
         f"[{citation.number}]</button>"
     )
 
 
 def verdict(value: Verdict) -> str:
-    """An icon with a name; a weak sentence also says so in words."""
+    """An icon and a word."""
     name, explanation, outline = VERDICTS[value]
-    words = '<span class="verdict-word" aria-hidden="true">weak</span>' if value == "weak" else ""
+    words = f'<span class="verdict-word" aria-hidden="true">{name.lower()}</span>'
     return (
         f'<span class="verdict" role="img" aria-label="{name}: {explanation}" title="{explanation}">'
         f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{outline}"></path></svg>{words}</span>'
@@ -148,12 +158,19 @@ def source_card(citation: Citation, part: Excerpt) -> str:
     about = [citation.publisher, day(citation.published)]
     link = original_link(citation.url, citation.quote)
     return (
-        f'<article class="card" tabindex="-1" data-number="{citation.number}" aria-label="Source {citation.number}">'
+        f'<article class="card" tabindex="-1" data-number="{citation.number}" data-document="{escape(citation.document)}"'
+        f' data-start="{citation.start}" data-end="{citation.end}" data-reference="{escape(reference(citation))}"'
+        f' aria-label="Source {citation.number}">'
         f'<header><span class="number" aria-hidden="true">{citation.number}</span>'
         f"<div>{_heading(citation.title, about, citation.path)}</div></header>{marked(part)}"
-        f'<p class="links">{link}<button type="button" class="more">Show the passage</button>'
-        '<button type="button" class="back">Back to the answer</button></p></article>'
+        f'<p class="links"><button type="button" class="read">Read in the article</button>{link}</p></article>'
     )
+
+
+def reference(citation: Citation) -> str:
+    """What is copied with a quote: title, publisher, date, and where it stands."""
+    place = citation.url or f"{citation.path}:{citation.start}-{citation.end}"
+    return ", ".join(filter(None, (citation.title, citation.publisher, day(citation.published), place)))
 
 
 def passage_card(passage: Passage) -> str:

@@ -1,5 +1,6 @@
 """Serve the page on one address: hardened, silent towards the outside, and gone with Ctrl-C."""
 
+import atexit
 import contextlib
 import errno
 import importlib.resources
@@ -8,17 +9,22 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import threading
 import webbrowser
+from pathlib import Path
 
 import fastapi
 import gradio as gr
+import platformdirs
 import uvicorn
 
 from rag.chat import page, views
 from rag.chat.engine import Engine
 from rag.chat.guard import Guard
-from rag.errors import ServerError
+from rag.chat.history import History
+from rag.chat.routes import add_routes
+from rag.errors import HistoryError, ServerError
 from rag.settings import Settings
 
 QUEUE_SIZE = 32
@@ -51,7 +57,9 @@ def serve(engine: Engine, settings: Settings, *, open_browser: bool = False) -> 
 def make_server(engine: Engine, settings: Settings) -> uvicorn.Server:
     """The server with the page in it, not yet running."""
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    blocks = page.build_chat(engine, settings)
+    kept = open_history(settings.history)
+    add_routes(app, engine, kept, manage=settings.manage)
+    blocks = page.build_chat(engine, settings, kept)
     blocks.queue(max_size=QUEUE_SIZE, default_concurrency_limit=1, api_open=False)
     gr.mount_gradio_app(
         app,
@@ -80,6 +88,19 @@ def make_server(engine: Engine, settings: Settings) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
     )
     return _Server(config)
+
+
+def open_history(chosen: str) -> History:
+    """The conversations of the setting ``history``; where they cannot be kept, the chat works without, and says so."""
+    if chosen != "off":
+        file = platformdirs.user_data_path("ask-the-articles") / "conversations.sqlite" if chosen == "auto" else None
+        try:
+            return History(file or Path(chosen))
+        except HistoryError as error:
+            print(f"Warning: {error} Until then, conversations end with this run.", file=sys.stderr)
+    folder = tempfile.TemporaryDirectory(prefix="ask-the-articles-")
+    atexit.register(folder.cleanup)
+    return History(Path(folder.name) / "conversations.sqlite")
 
 
 class _Server(uvicorn.Server):
