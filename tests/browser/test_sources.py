@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from actions import ask_to_the_end, cards, finished
 from playwright.sync_api import BrowserContext, Page, expect
-from scripted_engine import BURNED, CREW, LAUNCH, MIR, SALYUT, SCRIPTS, Script, ScriptedEngine, cite, passage
+from scripted_engine import BURNED, CREW, LAUNCH, MIR, SALYUT, SCRIPTS, Script, ScriptedEngine, cite, document, passage
 
 from rag.chat.page import EXAMPLES
 from rag.documents import read_documents
@@ -195,20 +195,42 @@ def test_every_gold_quote_is_highlighted_exactly(
 ) -> None:
     gold = gold_citations()
     assert len(gold) > 100
-    engine.articles = list({document.id: document for document, _ in gold}.values())
+    engine.articles = list({source.id: source for source, _ in gold}.values())
     for first in range(0, len(gold), AT_ONCE):
         part = gold[first : first + AT_ONCE]
         citations = tuple(cite(number, *item) for number, item in enumerate(part, 1))
         script = Script(
             sentences=tuple(AnswerSentence(item.quote, "quoted", (item.number,)) for item in citations),
             citations=citations,
-            passages=tuple(passage(document, chunk=n) for n, (document, _) in enumerate(part)),
+            passages=tuple(passage(source, chunk=n) for n, (source, _) in enumerate(part)),
         )
         question = f"Gold questions from number {first}"
         monkeypatch.setitem(SCRIPTS, question, script)
         ask_to_the_end(page, question)
-        for citation, (document, quote) in zip(citations, part, strict=True):
+        for citation, (source, quote) in zip(citations, part, strict=True):
             page.locator(f'#rag-live .marker[data-cite="{citation.number}"]').click()
             marks = page.locator(f'.reader mark.active[data-numbers~="{citation.number}"]')
             marks.first.wait_for()
-            assert "".join(marks.all_text_contents()) == quote == document.text[citation.start : citation.end]
+            assert "".join(marks.all_text_contents()) == quote == source.text[citation.start : citation.end]
+
+
+def test_invisible_characters_and_fake_markers_stay_text(
+    page: Page, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quote = "The \u202estation\u202c fell\u200b [1] [99] as the\u2066 sign\u2069 said " + "x" * 3000 + "."
+    article = document(8, "Signs \u202eand wonders", f"Before. {quote} After.")
+    engine.articles.append(article)
+    script = Script(
+        sentences=(AnswerSentence(quote, "quoted", (1,)),),
+        citations=(cite(1, article, quote),),
+        passages=(passage(article),),
+    )
+    monkeypatch.setitem(SCRIPTS, "What fell?", script)
+    ask_to_the_end(page, "What fell?")
+    assert page.locator("#rag-live .sentence bdi").text_content() == quote
+    expect(page.locator("#rag-live .marker")).to_have_count(1)
+    page.locator("#rag-live .marker").click()
+    marks = page.locator(".reader mark.active")
+    marks.first.wait_for()
+    assert "".join(marks.all_text_contents()) == quote
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280

@@ -50,6 +50,7 @@ def test_vectors_do_not_depend_on_their_neighbours(embedder: OnnxEmbedder) -> No
 def test_the_packaged_models_are_the_known_ones() -> None:
     for model in models.ALL:
         models.verify(model)
+        assert models.file_sha256(model.path) == model.sha256
 
 
 def test_the_reader_finds_the_span_or_nothing() -> None:
