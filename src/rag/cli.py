@@ -420,7 +420,7 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
     from rag.chat import serve
     from rag.chat.local import LocalEngine
 
-    serve(LocalEngine(settings), settings, open_browser=options.open)
+    serve(lambda: LocalEngine(settings), settings, open_browser=options.open)
     return 0
 
 

@@ -169,6 +169,7 @@ SCRIPTS = {
         notice="The writer model is missing. Run make setup. The sources are quoted instead.",
         filter="only articles since 2014",
     ),
+    "Ponder": Script(passages=(passage(SALYUT),), pause=3.0),
     "Break": Script(problem=ModelError("The writer has stopped", "Run rag serve again.")),
     "Crash": Script(problem=ZeroDivisionError("secret detail")),
     "Slow": Script(

@@ -37,7 +37,7 @@ def test_axe_finds_no_serious_fault(page: Page, scheme: str) -> None:
     page.locator(".reader mark.active").wait_for()
     page.locator('[data-place="history"]').click()
     page.locator("#rag-settings > button").click()
-    page.get_by_label("From").wait_for()
+    page.get_by_label("From", exact=True).wait_for()
     assert serious(page) == [], "article, history and settings"
     page.locator('[data-place="library"]').click()
     page.locator(".articles").wait_for()

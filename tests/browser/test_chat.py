@@ -147,7 +147,7 @@ def test_stop_ends_the_answer_and_closes_the_engine(page: Page, engine: Scripted
 
 
 def test_stop_before_the_first_event_keeps_the_page_whole(page: Page, engine: ScriptedEngine) -> None:
-    ask(page, QUESTION)
+    ask(page, "Ponder")
     page.locator("#rag-stop").click()
     wait_until(lambda: engine.asked[0].closed)
     page.wait_for_timeout(300)

@@ -161,7 +161,7 @@ def test_settings_and_filters_reach_the_engine(page: Page, engine: ScriptedEngin
     page.get_by_label("Only articles of").click()
     page.get_by_role("option", name="Orbit Review").click()
     page.keyboard.press("Escape")
-    page.get_by_label("From").fill("2021")
+    page.get_by_label("From", exact=True).fill("2021")
     ask_to_the_end(page, QUESTION)
     choices = engine.asked[0].choices
     assert (choices.writer, choices.sources, choices.refuse_below) == ("hub:owner/big.gguf", 5, 0.5)
@@ -170,7 +170,7 @@ def test_settings_and_filters_reach_the_engine(page: Page, engine: ScriptedEngin
 
 def test_a_date_that_is_none_is_told(page: Page, engine: ScriptedEngine) -> None:
     page.locator("#rag-settings > button").click()
-    page.get_by_label("From").fill("yesterday")
+    page.get_by_label("From", exact=True).fill("yesterday")
     ask(page, QUESTION)
     expect(page.locator(".notice")).to_contain_text("'yesterday' is not a date")
     expect(page.locator("#rag-box textarea")).to_have_value(QUESTION)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 
 import fastapi
@@ -32,8 +33,10 @@ _FILES = importlib.resources.files(__package__)
 _FONTS = ("system-ui", "sans-serif")
 
 
-def serve(engine: Engine, settings: Settings, *, open_browser: bool = False) -> None:
+def serve(make_engine: Callable[[], Engine], settings: Settings, *, open_browser: bool = False) -> None:
     """Serve until Ctrl-C.
+
+    The engine is made once the address is taken: a program that ends while models load in a thread can crash.
 
     Raises:
         ServerError: the host or port cannot be used.
@@ -51,7 +54,7 @@ def serve(engine: Engine, settings: Settings, *, open_browser: bool = False) -> 
         # The socket already accepts, so the browser waits for the first page rather than failing.
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     with listener, contextlib.suppress(KeyboardInterrupt):
-        make_server(engine, settings).run(sockets=[listener])
+        make_server(make_engine(), settings).run(sockets=[listener])
 
 
 def make_server(engine: Engine, settings: Settings) -> uvicorn.Server:
