@@ -31,7 +31,7 @@ from rag.errors import (
 )
 from rag.models import file_sha256
 
-FORMAT = 1
+FORMAT = 2
 FILES = ("chunks.faiss", "sentences.faiss", "store.sqlite")
 _REBUILD = "Rebuild it with `rag index --rebuild`."
 

@@ -14,11 +14,16 @@ Role = Literal["user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One article: the decoded file, unchanged, and what is known about it."""
+    """One article: its canonical text and what is known about it.
+
+    The text of a plain-text or Markdown file is the decoded file, unchanged. Of every other format it is the text that
+    was extracted once, when the file was read; the index stores it, and quotes point into it.
+    """
 
     id: str
     path: str
-    """Relative to the corpus folder, with forward slashes."""
+    """Relative to the corpus folder, with forward slashes. An article inside a file of several has the path of
+    the file, ``#`` and its own name or number in it: ``press.zip#2021/salyut.txt``."""
     text: str
     body_start: int
     """Where the article begins, behind any front matter."""
@@ -31,6 +36,13 @@ class Document:
     url: str | None = None
     language: str = "en"
     licence: str | None = None
+    boilerplate: tuple[tuple[int, int], ...] = ()
+    """Ranges that are no part of the article itself (menus, share lines, running heads, agency datelines): kept and
+    shown dimmed, but neither embedded nor cited. Sorted, disjoint, behind ``body_start``."""
+    anchors: tuple[tuple[int, str], ...] = ()
+    """Where its pages or other citable parts begin, as (offset, label): ``(0, "p. 1"), (2841, "p. 2")``. Sorted."""
+    found: tuple[tuple[str, str], ...] = ()
+    """Where each piece of metadata was found, as (field, place): ``("title", "front matter")``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Row numbers of chunks and sentences start at 0 and are the rows of the two vector indexes.
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from rag.records import Chunk, Document
 from rag.wording import stems
 
 _DOCUMENT_FIELDS = tuple(field.name for field in fields(Document))
+_AS_JSON = ("boilerplate", "anchors", "found")
 
 _SCHEMA = f"""
 CREATE TABLE documents ({", ".join(_DOCUMENT_FIELDS)}, first_chunk INTEGER, chunks INTEGER,
@@ -120,7 +122,10 @@ class StoreWriter:
             )
             self.chunks += 1
             self.sentences += len(chunk.sentences)
-        values = [getattr(document, name) for name in _DOCUMENT_FIELDS]
+        values: list[Any] = [getattr(document, name) for name in _DOCUMENT_FIELDS]
+        for name in _AS_JSON:
+            position = _DOCUMENT_FIELDS.index(name)
+            values[position] = json.dumps(values[position], ensure_ascii=False)
         values += [first_chunk, self.chunks - first_chunk, first_sentence, self.sentences - first_sentence]
         self._db.execute(f"INSERT INTO documents VALUES ({', '.join('?' * len(values))})", values)
         self.documents += 1
@@ -176,7 +181,7 @@ class Store:
         if not name.isprintable():  # no stored path is that, and SQLite takes no lone surrogates
             return None
         rows = self._rows(f"SELECT {columns} FROM documents WHERE id = ?1 OR path = ?1", (name,))
-        return Document(*rows[0]) if rows else None
+        return _document(rows[0]) if rows else None
 
     def document_rows(self) -> dict[tuple[str, str], RowRange]:
         """Rows of every document by its (sha256, title): equal keys mean equal chunks and vectors."""
@@ -199,7 +204,7 @@ class Store:
     def all_documents(self) -> list[Document]:
         """Every document, ordered by path."""
         return [
-            Document(*row) for row in self._rows(f"SELECT {', '.join(_DOCUMENT_FIELDS)} FROM documents ORDER BY path")
+            _document(row) for row in self._rows(f"SELECT {', '.join(_DOCUMENT_FIELDS)} FROM documents ORDER BY path")
         ]
 
     def chunks_by_row(self, rows: Iterable[int]) -> dict[int, StoredChunk]:
@@ -252,3 +257,10 @@ class Store:
                 return self._db.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise IndexCorruptError(f"{self._path}: {error}", "Rebuild it with `rag index --rebuild`.") from error
+
+
+def _document(row: Sequence[Any]) -> Document:
+    values = dict(zip(_DOCUMENT_FIELDS, row, strict=True))
+    for name in _AS_JSON:
+        values[name] = tuple(tuple(item) for item in json.loads(values[name]))
+    return Document(**values)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from actions import ask, ask_to_the_end, cards, finished, wait_until
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from scripted_engine import AIMBETOV, BURNED, HOSTILE, LAUNCH, MARKDOWN, ScriptedEngine
 from served import served
 
@@ -419,3 +419,23 @@ CONTRAST = """element => {
     return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
 }"""
 """WCAG contrast of an element's text with what lies behind it."""
+
+
+def test_a_question_asked_before_the_page_is_complete_leaves_nothing_in_the_way(page: Page, address: str) -> None:
+    """Gradio waits for the parts it began with, behind a cover; one that an answer took out would never come."""
+    held: list[Route] = []
+    scripts = page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    late = [url for url in scripts if "/assets/Index-" in url and "link_target" in page.request.get(url).text()]
+    assert late, "the script of the buttons was not found"
+    for url in late:
+        page.route(url, lambda route: held.append(route))
+    page.goto(address)
+    ask(page, QUESTION)
+    expect(page.locator("#rag-live .live")).to_have_attribute("aria-busy", "false")
+    assert held, "the buttons were there already"
+    for route in held:
+        route.continue_()
+    page.unroute_all()
+    expect(page.locator("#rag-send")).to_be_visible()
+    page.locator("#rag-live .marker").first.click()
+    expect(page.locator(".reader mark.active")).to_have_text(LAUNCH)

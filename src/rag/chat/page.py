@@ -424,8 +424,9 @@ class _Chat:
             "".join(views.settled(past) for past in state.past),
             views.live_region(state.live, state.id),
             views.notice(notice),
-            gr.Column(visible=empty),
-            gr.Button(visible=not running),
+            # Hidden, not taken out: Gradio never gets ready if a part that it waits for is gone before it was drawn.
+            gr.Column(visible=True if empty else "hidden"),
+            gr.Button(visible="hidden" if running else True),
             gr.Button(visible=running),
             gr.Button(visible=not running and not empty),
             gr.Button(visible=not running and not empty),
