@@ -6,8 +6,9 @@ import tempfile
 import unicodedata
 from pathlib import Path
 
-from rag.documents import SUFFIXES, UnreadableFileError, corpus_files, read_document
+from rag.documents import SUFFIXES, UnreadableFileError, corpus_files, read_file
 from rag.errors import CorpusError
+from rag.records import SkippedFile
 
 _MOST_NAME = 120
 """Bytes of a file's name without its ending; file systems take 255 with it."""
@@ -34,12 +35,15 @@ def add_file(corpus: Path, name: str, content: bytes, max_bytes: int) -> str:
             file.flush()
             os.fsync(file.fileno())
         try:
-            read_document(Path(file.name), f"{stem}{suffix}", max_bytes)
+            found = read_file(Path(file.name), f"{stem}{suffix}", max_bytes)
+            reasons = [item.reason for item in found if isinstance(item, SkippedFile)]
+            if len(reasons) == len(found):
+                raise UnreadableFileError(reasons[0])
             return _publish(Path(file.name), corpus, stem, suffix)
         finally:
             Path(file.name).unlink(missing_ok=True)
     except UnreadableFileError as error:
-        raise CorpusError(f"{name!r:.120} cannot be taken: {error}", "Save it as plain text or Markdown.") from error
+        raise CorpusError(f"{name!r:.120} cannot be taken: {error}", "Save it anew, or as plain text.") from error
     except OSError as error:
         raise CorpusError(f"Cannot write to {corpus}: {error.strerror}", "Check the folder and the disk.") from error
 
@@ -52,6 +56,9 @@ def remove_file(corpus: Path, path: str) -> None:
     """
     # Only what indexing would read can be deleted: nothing hidden, no links, nothing outside.
     found = {file.relative_to(corpus).as_posix(): file for file in corpus_files(corpus)}
+    container = path.split("#", 1)[0]
+    if path not in found and container != path and container in found:
+        raise CorpusError(f"{path!r:.120} is one of the articles in {container}", "Delete that file as a whole.")
     if path not in found:
         raise CorpusError(
             f"The corpus has no file {path!r:.120}", "Rebuild the index: it may have been deleted before."

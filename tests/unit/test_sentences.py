@@ -59,6 +59,22 @@ def test_fragments_and_questions_are_no_evidence(text: str, citable: bool) -> No
     assert sentence.citable is citable
 
 
+def test_a_word_that_is_parted_by_a_line_end_goes_on() -> None:
+    assert quotes("Mir was the first mo-\ndular station.\nIt fell.") == [
+        "Mir was the first mo-\ndular station.",
+        "It fell.",
+    ]
+    assert len(quotes("A list of what was brought-\n- Water\n- Air")) == 3
+
+
+@pytest.mark.parametrize("space", ["\u3000", "\u2003", "\x1c", "\u2028"])
+def test_a_line_of_any_white_space_is_blank(space: str) -> None:
+    assert quotes(f"The crew came home.\n{space}\n{space}Nobody was hurt.") == [
+        "The crew came home.",
+        "Nobody was hurt.",
+    ]
+
+
 def test_headings_are_known() -> None:
     assert is_heading("## Mir")
     assert not is_heading("#1 in space")
@@ -83,3 +99,38 @@ def test_nothing_is_lost_or_doubled(text: str, start: int) -> None:
 def test_hostile_repetition_ends(text: str) -> None:
     # Quadratic splitters need minutes for this; the suite would stop being usable, which is the alarm.
     assert isinstance(split_sentences(text * (300_000 // len(text))), list)
+
+
+def test_boilerplate_is_in_no_sentence() -> None:
+    text = "OSLO (AP) — It rained all day in Oslo. Share this page\nIt stopped at night, people said. Follow"
+    cuts = [(text.index(part), text.index(part) + len(part)) for part in ("OSLO (AP) —", "Share this page", "Follow")]
+    found = [text[sentence.start : sentence.end] for sentence in split_sentences(text, boilerplate=cuts)]
+    assert found == ["It rained all day in Oslo.", "It stopped at night, people said."]
+
+
+def test_a_running_head_cuts_a_sentence() -> None:
+    text = "The crew of the station had to\nwait for the next ship, which\nAnnual report\ncame because of the storm only\non a Monday in late March."
+    begin = text.index("Annual report")
+    spans = split_sentences(text, boilerplate=[(begin, begin + 13)])
+    assert [text[sentence.start : sentence.end].split()[-1] for sentence in spans] == ["which", "March."]
+
+
+@given(
+    st.text(alphabet=st.sampled_from(list('aB .!?"“”\n-#1é')), max_size=200),
+    st.lists(st.integers(0, 200), max_size=8, unique=True),
+    st.integers(0, 20),
+)
+def test_nothing_but_boilerplate_is_left_out(text: str, cuts: list[int], start: int) -> None:
+    cuts = sorted(min(cut, len(text)) for cut in cuts)
+    spans = [(a, b) for a, b in zip(cuts[::2], cuts[1::2], strict=False) if a < b]
+    at = min(start, len(text))
+    for sentence in split_sentences(text, start, boilerplate=spans):
+        assert at <= sentence.start < sentence.end <= len(text)
+        assert not any(a < sentence.end and sentence.start < b for a, b in spans)
+        between = [
+            char
+            for offset, char in enumerate(text[at : sentence.start], at)
+            if not any(a <= offset < b for a, b in spans)
+        ]
+        assert not "".join(between).strip()
+        at = sentence.end
