@@ -1,9 +1,12 @@
 """Stand-ins for the three models: small, exact and repeatable, so that unit tests need no model file."""
 
+import asyncio
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +15,9 @@ from rag.errors import ModelError
 from rag.reading import Reading
 from rag.sentences import split_sentences
 from rag.wording import FUNCTION_WORDS, content_stems, stem, stems, tokens
+
+INDEX_FILES = ("chunks-000001.faiss", "sentences-000001.f16", "store.sqlite")
+"""Files of a generation with one part, without the manifest."""
 
 
 class BagOfWordsEmbedder:
@@ -155,3 +161,9 @@ class ScriptedWriter:
 
 def _is_known(word: str, wanted: set[str]) -> bool:
     return word in FUNCTION_WORDS or stem(word) in wanted
+
+
+def in_its_own_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end in a thread of its own: the browser tests leave a loop running in the main one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()

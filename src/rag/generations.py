@@ -3,10 +3,12 @@
     index/
         LOCK                 held by the one process that builds
         CURRENT              "gen-000007 <sha256 of its manifest>"
-        gen-000007/          chunks.faiss  sentences.faiss  store.sqlite  manifest.json
+        gen-000007/          store.sqlite  manifest.json  chunks-000005.faiss  sentences-000005.f16  chunks-000007.faiss  …
 
-A new generation is written beside the others under a temporary name, synced, verified by reading it
-back, renamed, and made current by one atomic replace. A reader that holds the old one keeps it.
+The vectors of a generation stand in parts. A part is written once, and later generations hold hard links to it, so
+that a small change writes little. A new generation is written beside the others under a temporary name, synced,
+verified by reading back what is new, renamed, and made current by one atomic replace. A reader that holds the old one
+keeps it.
 """
 
 import contextlib
@@ -14,7 +16,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,8 +35,26 @@ from rag.errors import (
 from rag.models import file_sha256
 
 FORMAT = 2
-FILES = ("chunks.faiss", "sentences.faiss", "store.sqlite")
+STORE = "store.sqlite"
 _REBUILD = "Rebuild it with `rag index --rebuild`."
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Vectors that were written together."""
+
+    name: str
+    """Number of the generation that wrote it."""
+    chunks: int
+    sentences: int
+
+    @property
+    def chunk_file(self) -> str:
+        return f"chunks-{self.name}.faiss"
+
+    @property
+    def sentence_file(self) -> str:
+        return f"sentences-{self.name}.f16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +68,23 @@ class Manifest:
     splitter: str
     documents: int
     chunks: int
+    """Without those that a later change has removed, whose rows stay empty."""
     sentences: int
-    skipped: list[dict[str, str]]
-    fingerprints: dict[str, str]
-    """Path → sha256 of every indexed file."""
+    skipped: int
+    """Files that were not indexed."""
+    content: str
+    """sha256 over the paths and hashes of all files: equal where the corpus is."""
+    parts: list[dict[str, Any]]
+    """Vectors in order of their rows; see ``Part``."""
     versions: dict[str, str]
     created: str
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name → size and sha256 of every file of the generation."""
     format: int = FORMAT
+
+    def all_parts(self) -> list[Part]:
+        """The parts as records."""
+        return [Part(**part) for part in self.parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +95,19 @@ class Generation:
     folder: Path
     manifest: Manifest
 
+    @property
+    def chunk_files(self) -> list[Path]:
+        return [self.folder / part.chunk_file for part in self.manifest.all_parts()]
+
+    @property
+    def sentence_files(self) -> list[Path]:
+        return [self.folder / part.sentence_file for part in self.manifest.all_parts()]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all its files."""
+        return sum(int(file["bytes"]) for file in self.manifest.files.values())
+
 
 @contextlib.contextmanager
 def building(index: Path) -> Iterator[Path]:
@@ -75,44 +117,50 @@ def building(index: Path) -> Iterator[Path]:
         IndexLockedError: another process is building.
         IndexingError: the folder cannot be written.
     """
-    try:
-        index.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(index / "LOCK")
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise IndexLockedError(
-            f"Another run is indexing into {index}", "Wait for it to end, then try again."
-        ) from error
-    except OSError as error:
-        raise IndexingError(
-            f"Cannot write the index folder {index}: {error.strerror}", "Choose another --index."
-        ) from error
-    try:
-        _remove_leftovers(index)
-        folder = index / f"{_next_name(index)}.tmp"
-        folder.mkdir()
-        yield folder
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise IndexingError(f"Writing the index failed: {reason}", "The index in use is unchanged.") from error
-    finally:
-        # The lock's file stays: removing it would let two processes hold two locks.
-        _remove_leftovers(index)
-        lock.release()
+    with _locked(index):
+        try:
+            name = _next_name(index)  # never that of a folder which a reader may know, as one that was rolled back
+            _remove_leftovers(index)
+            folder = index / f"{name}.tmp"
+            folder.mkdir()
+            yield folder
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise IndexingError(f"Writing the index failed: {reason}", "The index in use is unchanged.") from error
+        finally:
+            _remove_leftovers(index)
 
 
-def publish(folder: Path, manifest: Manifest) -> Generation:
-    """Seal the files in ``folder``, read them back, and make them the current generation.
+def link(source: Path, folder: Path) -> None:
+    """Take an immutable file of another generation over, by a hard link where the file system has them.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    try:
+        os.link(source, folder / source.name)
+    except OSError:
+        shutil.copyfile(source, folder / source.name)
+
+
+def publish(folder: Path, manifest: Manifest, taken_over: Collection[str] = ()) -> Generation:
+    """Seal the files in ``folder``, read back what is new, and make them the current generation.
+
+    Args:
+        folder: as given by ``building``.
+        manifest: for it. ``files`` holds the entries of the files that were taken over, and no others.
+        taken_over: names of files that are those of a generation published before; they are not read again.
 
     Raises:
         IndexCorruptError: what was read back is not what was written.
         OSError: writing failed; nothing has changed.
     """
     index = folder.parent
-    files = {}
-    for name in FILES:
-        _sync(folder / name)
-        files[name] = {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)}
+    files = {name: manifest.files[name] for name in taken_over}
+    for path in sorted(folder.iterdir()):
+        if path.name not in files:
+            _sync(path)
+            files[path.name] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
     sealed = asdict(manifest) | {"files": files}
     content = json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False).encode()
     _write(folder / "manifest.json", content)
@@ -121,11 +169,38 @@ def publish(folder: Path, manifest: Manifest) -> Generation:
     folder.rename(final)
     _sync(index)
     generation = Generation(final.name, final, _parse_manifest(content, final))
-    verify(generation)
-    _write(index / "CURRENT.tmp", f"{final.name} {hashlib.sha256(content).hexdigest()}\n".encode())
-    (index / "CURRENT.tmp").replace(index / "CURRENT")
-    _sync(index)
+    verify(generation, but=taken_over)
+    _point(index, final.name, hashlib.sha256(content).hexdigest())
     return generation
+
+
+def rollback(index: Path) -> Generation:
+    """Make the newest generation before the current one current again.
+
+    Raises:
+        IndexMissingError: there is none that is whole.
+        IndexLockedError: another process is building.
+        IndexingError: the folder cannot be written.
+    """
+    with _locked(index):
+        live = _pointer(index)[0]
+        for name in sorted((path.name for path in index.glob("gen-??????") if path.name < live), reverse=True):
+            with contextlib.suppress(IndexUnusableError, OSError):
+                digest = hashlib.sha256((index / name / "manifest.json").read_bytes()).hexdigest()
+                generation = _open(index, (name, digest))
+                verify(generation)
+                _point(index, name, digest)
+                return generation
+    raise IndexMissingError(f"{index} holds no whole generation before {live}", "The current one stays in use.")
+
+
+def current_name(index: Path) -> str:
+    """The name of the generation in use; nothing but ``CURRENT`` is read.
+
+    Raises:
+        IndexUnusableError: there is none, or ``CURRENT`` is damaged.
+    """
+    return _pointer(index)[0]
 
 
 def current(index: Path) -> Generation:
@@ -151,13 +226,15 @@ def current(index: Path) -> Generation:
     raise IndexCorruptError(f"{index} is replaced faster than it can be read", "Try again.")
 
 
-def verify(generation: Generation) -> None:
-    """Compare the hash of every file with the manifest.
+def verify(generation: Generation, but: Collection[str] = ()) -> None:
+    """Compare the hash of every file with the manifest, but of those named.
 
     Raises:
         IndexCorruptError: one differs or is missing.
     """
     for name, expected in generation.manifest.files.items():
+        if name in but:
+            continue
         path = generation.folder / name
         try:
             whole = path.is_file() and file_sha256(path) == expected["sha256"]
@@ -174,6 +251,33 @@ def remove_old(index: Path, keep: int = 2) -> None:
     for name in names[:-keep]:
         if name != live:
             shutil.rmtree(index / name, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(index: Path) -> Iterator[None]:
+    try:
+        index.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(index / "LOCK")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise IndexLockedError(
+            f"Another run is indexing into {index}", "Wait for it to end, then try again."
+        ) from error
+    except OSError as error:
+        raise IndexingError(
+            f"Cannot write the index folder {index}: {error.strerror}", "Choose another --index."
+        ) from error
+    try:
+        yield
+    finally:
+        # The lock's file stays: removing it would let two processes hold two locks.
+        lock.release()
+
+
+def _point(index: Path, name: str, digest: str) -> None:
+    _write(index / "CURRENT.tmp", f"{name} {digest}\n".encode())
+    (index / "CURRENT.tmp").replace(index / "CURRENT")
+    _sync(index)
 
 
 def _pointer(index: Path) -> tuple[str, str]:
@@ -210,8 +314,12 @@ def _parse_manifest(content: bytes, folder: Path) -> Manifest:
         if values["format"] != FORMAT:
             problem = f"{folder} has index format {values['format']}; this version reads format {FORMAT}"
             raise IndexMismatchError(problem, _REBUILD)
-        return Manifest(**values)
-    except (ValueError, KeyError, TypeError) as error:
+        manifest = Manifest(**values)
+        needed = {STORE, *(file for part in manifest.all_parts() for file in (part.chunk_file, part.sentence_file))}
+        if needed != manifest.files.keys():
+            raise IndexCorruptError(f"{folder / 'manifest.json'} names other files than its parts", _REBUILD)
+        return manifest
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IndexCorruptError(f"{folder / 'manifest.json'} is not a manifest", _REBUILD) from error
 
 

@@ -1,10 +1,14 @@
 """Question → passages: chunk vectors, sentence vectors and BM25 fused.
 
 The fusion is the one measured best on held-out questions: the mean of the chunk's cosine and its best
-sentence's cosine, and BM25, each scaled to 0–1 over the candidates, weighted 0.65 : 0.35.
+sentence's cosine, and BM25, each scaled to 0–1 over the candidates, weighted 0.65 : 0.35. Candidates are the best
+chunks by vector and by BM25: searching the sentence vectors too found no more of the right ones (``docs/scale.md``).
 """
 
-from collections.abc import Callable, Sequence
+import dataclasses
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -15,12 +19,12 @@ import numpy.typing as npt
 
 from rag import generations
 from rag.embedding import Embedder, Vectors
-from rag.errors import IndexMismatchError
+from rag.errors import IndexCorruptError, IndexMismatchError, IndexUnusableError
 from rag.filters import NO_FILTER, Filter
-from rag.generations import Manifest
+from rag.generations import Generation, Manifest
 from rag.records import Document, Passage
 from rag.store import Store, StoredChunk, StoredSentence
-from rag.vectors import Mask, VectorIndex
+from rag.vectors import Mask, VectorIndex, VectorTable
 
 Scores = npt.NDArray[np.floating[Any]]
 
@@ -29,7 +33,11 @@ Retrieval = Literal["fusion", "chunks+words", "chunks"]
 
 _VECTOR_WEIGHT = 0.65
 _POOL = 100
-"""Candidates taken from each of the three rankings before fusing."""
+"""Candidates taken from each of the two rankings before fusing."""
+_VERIFIED_AT_ONCE = 256_000_000
+"""Bytes. The hashes of a larger index are compared in the background, after it was opened."""
+_LATER = 1.0
+"""Seconds after opening."""
 _FILTERS_KEPT = 16
 """Filters whose rows a snapshot remembers."""
 
@@ -48,11 +56,10 @@ class ScoredChunk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Admitted:
-    """What a filter admits. Without masks: everything."""
+    """What a filter admits. Without a mask: all rows."""
 
     documents: int
     chunks: Mask | None = None
-    sentences: Mask | None = None
 
 
 class Snapshot:
@@ -63,15 +70,36 @@ class Snapshot:
     """
 
     def __init__(self, index: Path) -> None:
-        generation = generations.current(index)
-        generations.verify(generation)  # before faiss reads it: a flipped length would ask for all the memory there is
+        while True:
+            generation = generations.current(index)
+            try:
+                self._open(generation)
+                return
+            except IndexUnusableError:
+                # Two newer ones may have been published meanwhile, and this one removed.
+                if generations.current_name(index) == generation.name:
+                    raise
+
+    def _open(self, generation: Generation) -> None:
+        # Before faiss reads it: a flipped length would ask for all the memory there is. Of a large index, whose
+        # hashes take long, the files are opened first; a damaged one is refused as soon as that is known.
+        self._damage: IndexUnusableError | None = None
+        self._generation = generation
+        if generation.bytes <= _VERIFIED_AT_ONCE:
+            generations.verify(generation)
+        else:
+            timer = threading.Timer(_LATER, self._verify)  # not in the way of the first questions
+            timer.daemon = True
+            timer.start()
         self.name = generation.name
         self.manifest: Manifest = generation.manifest
-        self.store = Store(generation.folder / "store.sqlite")
-        self.chunks = VectorIndex.load(generation.folder / "chunks.faiss")
-        self.sentences = VectorIndex.load(generation.folder / "sentences.faiss")
-        counts = (len(self.chunks), len(self.sentences), self.store.chunks, self.store.sentences)
-        if counts != (self.manifest.chunks, self.manifest.sentences) * 2:
+        self.store = Store(generation.folder / generations.STORE)
+        self.chunks = VectorIndex.open(generation.chunk_files)
+        self.sentences = VectorTable(generation.sentence_files, self.manifest.dimension)
+        parts = self.manifest.all_parts()
+        counts = (len(self.chunks), len(self.sentences), self.store.chunk_rows, self.store.chunks, self.store.sentences)
+        rows = (sum(part.chunks for part in parts), sum(part.sentences for part in parts))
+        if counts != (*rows, rows[0], self.manifest.chunks, self.manifest.sentences):
             problem = f"The files of {generation.folder} do not belong together"
             raise IndexMismatchError(problem, "Rebuild it with `rag index --rebuild`.")
         self.admitted: Callable[[Filter], Admitted] = lru_cache(_FILTERS_KEPT)(partial(_admitted, self.store))
@@ -81,6 +109,15 @@ class Snapshot:
     def publishers(self) -> tuple[str, ...]:
         """All publishers of the articles, sorted."""
         return tuple(sorted({origin.publisher for origin in self.store.origins if origin.publisher}))
+
+    def check(self) -> None:
+        """Raise what checking in the background has found.
+
+        Raises:
+            IndexCorruptError: a file is damaged.
+        """
+        if self._damage is not None:
+            raise self._damage
 
     def check_model(self, embedder: Embedder) -> None:
         """Refuse to compare vectors of different models.
@@ -93,6 +130,14 @@ class Snapshot:
             remedy = "Run `rag index` to rebuild it with that model, or change the setting embedding_model back."
             raise IndexMismatchError(problem, remedy)
 
+    def _verify(self) -> None:
+        try:
+            generations.verify(self._generation)
+        except IndexCorruptError as error:
+            self._damage = error
+        except IndexUnusableError:
+            pass  # e.g. collected meanwhile, as a newer one is in use
+
 
 def search(
     snapshot: Snapshot,
@@ -102,7 +147,7 @@ def search(
     retrieval: Retrieval = "fusion",
     filter: Filter = NO_FILTER,
 ) -> list[ScoredChunk]:
-    """The ``k`` chunks most relevant to a standalone question, best first; equal scores in row order.
+    """The ``k`` chunks most relevant to a standalone question, best first; equal scores in order of documents.
 
     Args:
         snapshot: what to search.
@@ -112,35 +157,87 @@ def search(
         retrieval: which rankings count. The parts of a score are filled in all the same.
         filter: only chunks of articles that it admits are looked at, by each ranking.
     """
-    store, admitted = snapshot.store, snapshot.admitted(filter)
-    chunk_rows, _ = snapshot.chunks.search(query, _POOL, admitted.chunks)
-    sentence_rows, sentence_cosines = snapshot.sentences.search(query, 3 * _POOL, admitted.sentences)
-    bm25 = dict(store.bm25(question, _POOL, None if admitted.chunks is None else admitted.chunks.tobytes()))
-    owner = store.chunk_of_sentences(int(row) for row in sentence_rows)
-    best_sentence: dict[int, float] = {}
-    for row, cosine in zip(sentence_rows, sentence_cosines, strict=True):
-        best_sentence.setdefault(owner[int(row)], float(cosine))  # best first, so the first one is the best
-    rows = sorted({int(row) for row in chunk_rows} | best_sentence.keys() | bm25.keys())
-    if not rows:
+    snapshot.check()
+    store, among = snapshot.store, snapshot.admitted(filter).chunks
+    chunk_rows, _ = snapshot.chunks.search(query, _POOL, among)
+    bm25 = dict(store.bm25(question, _POOL, among))
+    candidates = list(store.chunks_by_row({int(row) for row in chunk_rows} | bm25.keys()).values())
+    if not candidates:
         return []
-    cosines = snapshot.chunks.get(np.array(rows)) @ query
-    floor = float(sentence_cosines[-1])
-    nearest = np.array([best_sentence.get(row, floor) for row in rows])
-    words = np.array([bm25.get(row, 0.0) for row in rows])
+    cosines = _cosines(snapshot.chunks.get(np.array([chunk.row for chunk in candidates])), query)
+    nearest = _best_sentences(snapshot, candidates, query)
+    words = np.array([bm25.get(chunk.row, 0.0) for chunk in candidates])
     vectors = _scaled((cosines + nearest) / 2 if retrieval == "fusion" else cosines)
     fused = vectors if retrieval == "chunks" else _VECTOR_WEIGHT * vectors + (1 - _VECTOR_WEIGHT) * _scaled(words)
-    order = np.argsort(-fused, kind="stable")[:k]
-    stored = store.chunks_by_row(rows[position] for position in order)
-    return [
+    # Equal scores in order of documents, so that the history of an index does not show in its answers.
+    order = sorted(
+        range(len(candidates)),
+        key=lambda place: (-fused[place], candidates[place].document, candidates[place].start),
+    )
+    found = [
         ScoredChunk(
-            stored[rows[position]],
-            float(fused[position]),
-            float(cosines[position]),
-            float(nearest[position]),
-            float(words[position]),
+            candidates[place],
+            float(fused[place]),
+            float(cosines[place]),
+            float(nearest[place]),
+            float(words[place]),
         )
-        for position in order
+        for place in order
     ]
+    return list(itertools.islice(_without_copies(store, found), k))
+
+
+def _without_copies(store: Store, found: Sequence[ScoredChunk]) -> Iterator[ScoredChunk]:
+    """Leave out chunks of copied articles whose sentences were there before; of equal ones the representative's stays."""
+    copied = [scored.chunk for scored in found if scored.chunk.document in store.copies]
+    if not copied:
+        yield from found
+        return
+    documents = {chunk.document: store.document(chunk.document) for chunk in copied}
+    sentences: dict[int, set[str]] = {chunk.row: set() for chunk in copied}
+    owner = {chunk.row: documents[chunk.document] for chunk in copied}
+    for sentence in store.sentences_of(sentences):
+        document = owner[sentence.chunk]
+        assert document is not None, "the store's chunks name only its own documents"
+        sentences[sentence.chunk].add(" ".join(document.text[sentence.start : sentence.end].split()).casefold())
+    seen: dict[str, set[str]] = {}
+    for scored in found:
+        chunk = scored.chunk
+        of = store.copies.get(chunk.document)
+        if of is None:
+            yield scored
+            continue
+        said = seen.setdefault(of, set())
+        if not _adds(sentences[chunk.row], said):
+            continue
+        twin = next(
+            (
+                other
+                for other in found
+                if other.chunk.document == of and not _adds(sentences[chunk.row], sentences[other.chunk.row])
+            ),
+            scored,
+        )
+        said |= sentences[twin.chunk.row] | sentences[chunk.row]
+        yield dataclasses.replace(twin, score=scored.score)
+
+
+def _adds(sentences: set[str], said: set[str]) -> bool:
+    """Whether more than a quarter of these sentences, by their lengths, is not among what was said."""
+    return sum(map(len, sentences - said)) > sum(map(len, sentences)) / 4
+
+
+def _best_sentences(snapshot: Snapshot, chunks: Sequence[StoredChunk], query: Vectors) -> Scores:
+    """The highest cosine of a sentence of each chunk; -1 for a chunk without sentences."""
+    counts = np.array([chunk.sentences for chunk in chunks])
+    rows = np.concatenate([np.arange(c.first_sentence, c.first_sentence + c.sentences) for c in chunks])
+    cosines = _cosines(snapshot.sentences.get(rows), query)
+    best = np.full(len(chunks), -1.0, np.float32)
+    filled = counts > 0
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])[filled]
+    if len(starts):
+        best[filled] = np.maximum.reduceat(cosines, starts)
+    return best
 
 
 def passages(snapshot: Snapshot, found: Sequence[ScoredChunk]) -> list[Passage]:
@@ -165,21 +262,25 @@ def candidate_sentences(
     sentences = snapshot.store.sentences_of(scored.chunk.row for scored in found)
     if not sentences:
         return []
-    cosines = snapshot.sentences.get(np.array([sentence.row for sentence in sentences])) @ query
+    cosines = _cosines(snapshot.sentences.get(np.array([sentence.row for sentence in sentences])), query)
     return [(sentence, float(cosine)) for sentence, cosine in zip(sentences, cosines, strict=True)]
 
 
 def _admitted(store: Store, filter: Filter) -> Admitted:
     if not filter:
-        return Admitted(store.documents)
-    documents, chunks, sentences = 0, np.zeros(store.chunks, np.bool_), np.zeros(store.sentences, np.bool_)
+        return Admitted(store.documents, store.alive)
+    documents, chunks = 0, np.zeros(store.chunk_rows, np.bool_)
     for origin in store.origins:
         if filter.admits(origin):
-            rows = origin.rows
             documents += 1
-            chunks[rows.first_chunk : rows.first_chunk + rows.chunks] = True
-            sentences[rows.first_sentence : rows.first_sentence + rows.sentences] = True
-    return Admitted(documents, chunks, sentences)
+            chunks[origin.rows.first_chunk : origin.rows.first_chunk + origin.rows.chunks] = True
+    return Admitted(documents, chunks)
+
+
+def _cosines(vectors: Vectors, query: Vectors) -> Vectors:
+    """In a matrix product, the last bit would depend on the place of a row, and equal texts would not score equally."""
+    cosines: Vectors = np.einsum("ij,j->i", vectors, query)
+    return cosines
 
 
 def _scaled(values: Scores) -> Scores:

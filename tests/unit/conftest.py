@@ -8,17 +8,24 @@ from typing import Any
 
 import pytest
 
-from fakes import BagOfWordsEmbedder, FakeReader
+from fakes import INDEX_FILES, BagOfWordsEmbedder, FakeReader
 from rag import cli, generations
 from rag.assembly import Assembly
-from rag.generations import FILES, Generation, Manifest
+from rag.generations import Generation, Manifest
 from rag.indexing import IndexReport, build_index
 
 WriteCorpus = Callable[[Mapping[str, str | bytes]], Path]
 
-_MANIFEST = Manifest(
-    "model", "ab", 64, 180, "rules", 1, 2, 3, [], {"a.md": "cd"}, {"numpy": "2"}, "2026-01-01T00:00:00"
-)
+_PARTS = [{"name": "000001", "chunks": 2, "sentences": 3}]
+_MANIFEST = Manifest("model", "ab", 64, 180, "rules", 1, 2, 3, 0, "cd", _PARTS, {"numpy": "2"}, "2026-01-01T00:00:00")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Threads of faiss that wait for each other on a busy machine would take most of the time of these tests."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
 
 
 @pytest.fixture
@@ -27,7 +34,7 @@ def publish() -> Callable[[Path, str], Generation]:
 
     def run(index: Path, model: str) -> Generation:
         with generations.building(index) as folder:
-            for name in FILES:
+            for name in INDEX_FILES:
                 (folder / name).write_text(model + name * 9)
             return generations.publish(folder, dataclasses.replace(_MANIFEST, embedding_model=model))
 

@@ -1,19 +1,22 @@
 """Whatever happens while an index is written, the old one or the new one is there, whole."""
 
 import contextlib
+import dataclasses
 import hashlib
 import itertools
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fakes import INDEX_FILES
 from rag import generations
-from rag.errors import IndexingError, IndexLockedError
-from rag.generations import FILES, Generation
+from rag.errors import IndexCorruptError, IndexingError, IndexLockedError, IndexMissingError
+from rag.generations import Generation
 
 Publish = Callable[[Path, str], Generation]
 
@@ -27,8 +30,8 @@ def test_publishing_makes_current(publish: Publish, tmp_path: Path) -> None:
     generation = publish(index, "first")
     assert generations.current(index) == generation
     assert (generation.name, generation.folder) == ("gen-000001", index / "gen-000001")
-    assert sorted(path.name for path in generation.folder.iterdir()) == sorted([*FILES, "manifest.json"])
-    for name in FILES:
+    assert sorted(path.name for path in generation.folder.iterdir()) == sorted([*INDEX_FILES, "manifest.json"])
+    for name in INDEX_FILES:
         content = (generation.folder / name).read_bytes()
         assert generation.manifest.files[name] == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     assert publish(index, "next").name == "gen-000002"
@@ -161,3 +164,90 @@ def test_leftovers_of_a_killed_run_are_removed(index: Path) -> None:
         assert folders(index) == ["gen-000001", folder.name]
         assert list(folder.iterdir()) == []
     assert folders(index) == ["gen-000001"]
+
+
+def test_rolling_back_makes_the_generation_before_current(publish: Publish, index: Path) -> None:
+    old = generations.current(index)
+    publish(index, "new")
+    assert generations.rollback(index) == generations.current(index) == old
+    with pytest.raises(IndexMissingError, match="no whole generation before gen-000001"):
+        generations.rollback(index)
+    assert generations.current(index) == old
+
+
+def test_a_build_after_rolling_back_takes_a_new_name(publish: Publish, index: Path) -> None:
+    publish(index, "bad")
+    generations.rollback(index)
+    # A reader that still holds gen-000002 would take another of that name for its own.
+    assert publish(index, "good").name == "gen-000003"
+    assert generations.current(index).manifest.embedding_model == "good"
+
+
+def test_rolling_back_passes_over_what_is_damaged(publish: Publish, index: Path) -> None:
+    for name in ("second", "third", "fourth"):
+        publish(index, name)
+    (index / "gen-000003" / "store.sqlite").write_bytes(b"")
+    content = bytearray((index / "gen-000002" / "store.sqlite").read_bytes())
+    content[3] ^= 1
+    (index / "gen-000002" / "store.sqlite").write_bytes(content)
+    assert generations.rollback(index).manifest.embedding_model == "old"
+    assert generations.current_name(index) == "gen-000001"
+
+
+def test_rolling_back_waits_for_no_builder(publish: Publish, index: Path) -> None:
+    publish(index, "new")
+    with generations.building(index), pytest.raises(IndexLockedError, match="Another run"):
+        generations.rollback(index)
+    assert generations.current_name(index) == "gen-000002"
+
+
+def test_rolling_back_without_an_index_is_told(tmp_path: Path) -> None:
+    with pytest.raises(IndexMissingError):
+        generations.rollback(tmp_path / "index")
+
+
+def test_a_file_is_taken_over_by_a_link_and_not_read_again(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = generations.current(index)
+    read: list[str] = []
+    really = generations.file_sha256
+    monkeypatch.setattr(generations, "file_sha256", lambda path: read.append(path.name) or really(path))
+    with generations.building(index) as folder:
+        for path in before.folder.iterdir():
+            if path.name.startswith(("chunks", "sentences")):
+                generations.link(path, folder)
+        (folder / "store.sqlite").write_text("new")
+        taken = {name: before.manifest.files[name] for name in INDEX_FILES if name != "store.sqlite"}
+        published = generations.publish(folder, dataclasses.replace(before.manifest, files=taken), taken)
+    assert set(read) == {"store.sqlite"}
+    assert published.manifest.files | {"store.sqlite": 0} == before.manifest.files | {"store.sqlite": 0}
+    assert published == generations.current(index)
+    generations.verify(published)
+    for name in taken:
+        assert (published.folder / name).samefile(before.folder / name)
+    shutil.rmtree(before.folder)
+    generations.verify(generations.current(index))
+
+
+@pytest.mark.parametrize("wrong", ["more", "less"])
+def test_a_manifest_names_the_files_of_its_parts_and_no_others(index: Path, wrong: str) -> None:
+    manifest = generations.current(index).manifest
+    with generations.building(index) as folder:
+        for name in INDEX_FILES if wrong == "more" else INDEX_FILES[:-1]:
+            (folder / name).write_text("x")
+        if wrong == "more":
+            (folder / "left.f16").write_text("x")
+        with pytest.raises(IndexCorruptError, match="other files than its parts"):
+            generations.publish(folder, dataclasses.replace(manifest, files={}))
+    assert generations.current_name(index) == "gen-000001"
+    assert folders(index) == ["gen-000001"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), sqlite3.OperationalError("database or disk is full"), OSError("odd")],
+    ids=repr,
+)
+def test_whatever_fails_while_writing_is_one_clear_error(index: Path, error: Exception) -> None:
+    with pytest.raises(IndexingError, match=str(error.args[-1])) as caught, generations.building(index):
+        raise error
+    assert "unchanged" in caught.value.remedy

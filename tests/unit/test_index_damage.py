@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes import INDEX_FILES
 from rag import generations
 from rag.errors import IndexCorruptError, IndexMismatchError, IndexMissingError, IndexUnusableError
-from rag.generations import FILES, Generation
+from rag.generations import Generation
 
 Publish = Callable[[Path, str], Generation]
 
@@ -18,9 +19,9 @@ Publish = Callable[[Path, str], Generation]
 def test_a_file_that_was_not_written_right_is_not_published(
     publish: Publish, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashes = itertools.chain(["written"] * len(FILES), itertools.repeat("read back"))
+    hashes = itertools.chain(["written"] * len(INDEX_FILES), itertools.repeat("read back"))
     monkeypatch.setattr(generations, "file_sha256", lambda path: next(hashes))
-    with pytest.raises(IndexCorruptError, match=r"chunks\.faiss is damaged"):
+    with pytest.raises(IndexCorruptError, match=r"chunks-000001\.faiss is damaged"):
         publish(index, "new")
     assert generations.current(index).manifest.embedding_model == "old"
 
@@ -43,7 +44,7 @@ def zero(path: Path) -> None:
     path.write_bytes(bytes(path.stat().st_size))
 
 
-@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+@pytest.mark.parametrize("name", [*INDEX_FILES, "manifest.json"])
 @pytest.mark.parametrize(
     "damage", [cut, empty, flip, zero, Path.unlink], ids=["cut", "empty", "flip", "zero", "delete"]
 )
@@ -95,7 +96,7 @@ def test_no_index_is_told_apart_from_a_damaged_one(tmp_path: Path, exists: bool)
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"format": 2, "novelty": 1}, IndexMismatchError),
+        ({"format": 3, "novelty": 1}, IndexMismatchError),
         ({"novelty": 1}, IndexCorruptError),
         (None, IndexCorruptError),
     ],
@@ -110,4 +111,4 @@ def test_foreign_manifests_are_refused(
     (index / "CURRENT").write_text(f"gen-000001 {hashlib.sha256(content).hexdigest()}\n")
     with pytest.raises(error, match="rag index --rebuild") as caught:
         generations.current(index)
-    assert ("format 2" in caught.value.problem) is (error is IndexMismatchError)
+    assert ("format 3" in caught.value.problem) is (error is IndexMismatchError)
