@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rag.citations import place
 from rag.records import Answer, Citation, Passage
 
 
@@ -55,6 +56,7 @@ def passage_object(passage: Passage) -> dict[str, Any]:
         "url": document.url,
         "publisher": document.publisher,
         "published": document.published,
+        "place": place(document, passage.start),
         "start": passage.start,
         "end": passage.end,
         "score": round(passage.score, 4),
@@ -73,4 +75,6 @@ def _citation_object(citation: Citation) -> dict[str, Any]:
         "start": citation.start,
         "end": citation.end,
         "quote": citation.quote,
+        "place": citation.place,
+        "also_in": list(citation.also_in),
     }

@@ -18,8 +18,10 @@ from rag.errors import ModelError, UsageError
 from rag.excerpts import excerpt
 from rag.filters import NO_FILTER, Filter, combine, describe, parse
 from rag.followups import candidates
+from rag.languages import known, question_notice
 from rag.picking import Picked, Picker
 from rag.prompts import no_article, refusal, unanswered
+from rag.prose import prose, short_answer, shown
 from rag.records import (
     Answer,
     AnswerEvent,
@@ -50,6 +52,7 @@ _LOOKED_THROUGH = 9
 """Sentences among which those of an answer are chosen."""
 _WORTH_SHOWING = 0.1
 """An alternative must be at least this likely, compared with the best one, to answer."""
+_FOREIGN = "The sources are quoted, since the check of worded sentences knows English only."
 _OPENS_WITH_PRONOUN = re.compile(
     r"(?:He|She|It|They|His|Her|Its|Their|This|These|That|Those|Both|The former|The latter)\b"
 )
@@ -124,18 +127,20 @@ class Answerer:
         sources, dates = list(choose(answered, self._settings)), list[str | None]()
         if len(looked) == 1:
             sources, dates = dated(picked.question, sources)
-        citations = number_citations(sources)
+        citations = number_citations(sources, snapshot.store.other_copies)
         # No single span answers a compound question, or one that is answered differently at different times.
         best = sources[0] if sources and len(looked) == 1 and not any(dates) else None
-        short_answer = best.document.text[slice(*best.answer)] if best and best.answer else None
+        answer = (short_answer(best) or None) if best else None
         only = describe(filter)
-        yield SourcesReady(picked.question, citations, picked.passages, short_answer, only)
+        yield SourcesReady(picked.question, citations, picked.passages, answer, only)
 
         sentences: list[AnswerSentence] = []
         first: float | None = None
         task = self._task(picked, answered, sources)
         # Sources that disagree are shown in their own words, each with its date.
-        model, steps = self._worded(task, "quote" if refused or any(dates) else mode)
+        # So are those that the check of written sentences could not judge: it knows the negations of English alone.
+        foreign = mode == "write" and not all(known(source.document.language) for source in sources)
+        model, steps = self._worded(task, "quote" if refused or any(dates) or foreign else mode)
         with closing(steps):
             for sentence in steps:
                 if any(dates):
@@ -151,15 +156,19 @@ class Answerer:
             Answer(
                 question=question,
                 standalone_question=picked.question,
-                short_answer=short_answer,
+                short_answer=answer,
                 refused=refused,
                 confidence=picked.confidence,
                 text=text,
                 sentences=tuple(sentences),
-                citations=tuple(citation for citation in number_citations(sources) if citation.number in used),
+                citations=tuple(citation for citation in citations if citation.number in used),
                 retrieved=picked.passages,
                 unanswered=unknown,
-                notice=f"{task.problem} The sources are quoted instead." if task.problem else "",
+                notice=_notice(
+                    f"{task.problem} The sources are quoted instead." if task.problem else "",
+                    _FOREIGN if foreign else "",
+                    question_notice(asked, multilingual=bool(self._settings.embedding_model)),
+                ),
                 written=task.written,
                 carried=task.carried,
                 seconds={
@@ -224,6 +233,10 @@ class Answerer:
         return dataclasses.replace(picked, retrieve_seconds=spent + picked.retrieve_seconds)
 
 
+def _notice(*parts: str) -> str:
+    return " ".join(filter(None, parts))
+
+
 def _without_filters(history: Sequence[Turn], publishers: Sequence[str]) -> list[Turn]:
     """Earlier turns without the words that chose articles, which are no topics of theirs."""
     return [
@@ -241,7 +254,7 @@ def _about(picked: Picked, part: str) -> Picked:
     kept = []
     for item in picked.evidence:
         start = item.start if item.context_start is None else item.context_start
-        if not wanted or wanted & set(stems(f"{item.document.title} {item.document.text[start : item.end]}")):
+        if not wanted or wanted & set(stems(f"{item.document.title} {prose(item.document, start, item.end).text}")):
             kept.append(item)
     # Another sentence than the one that the confidence is of is only as likely as it is by itself.
     same = kept[:1] == list(picked.evidence[:1])
@@ -276,13 +289,13 @@ def choose(looked: Sequence[Picked], settings: Settings) -> tuple[Evidence, ...]
     chosen: list[Evidence] = []
     room = settings.answer_words
     share = max(1, room // max(1, len(looked)))
-    needed = [min(share, len(picked.evidence[0].text.split())) for picked in looked]
+    needed = [min(share, _words(picked.evidence[0])) for picked in looked]
     for number, picked in enumerate(looked):
         most = max(share, room - sum(needed[number + 1 :]))  # what the later parts do not need, this one may use
         for item in _for_part(picked, settings, most, 1 if len(looked) > 1 else settings.sources):
             if not any(_overlap(item, before) for before in chosen):
                 chosen.append(item)
-                room -= len(item.text.split())
+                room -= _words(item)
     return tuple(chosen)
 
 
@@ -300,7 +313,7 @@ def _for_part(picked: Picked, settings: Settings, room: int, most: int) -> list[
         if not chosen:
             start, end = excerpt(item.document.text, item.start, item.end, room, item.answer)
             item = dataclasses.replace(item, start=start, end=end)
-        length = len(item.text.split())
+        length = _words(item)
         if (not chosen or length <= room) and not any(_repeats(item, before) for before in chosen):
             chosen.append(item)
             room -= length
@@ -309,18 +322,21 @@ def _for_part(picked: Picked, settings: Settings, room: int, most: int) -> list[
 
 def _with_context(item: Evidence, room: int) -> Evidence:
     """The sentence with the one before it, where it opens with a pronoun that would hang in the air alone."""
-    if item.context_start is None or not _OPENS_WITH_PRONOUN.match(item.text):
+    if item.context_start is None or not _OPENS_WITH_PRONOUN.match(shown(item)):
         return item
     longer = dataclasses.replace(item, start=item.context_start)
-    return longer if len(longer.text.split()) <= room else item
+    return longer if _words(longer) <= room else item
 
 
 def _repeats(item: Evidence, before: Evidence) -> bool:
     """Whether a sentence stands in the same place as an earlier one, or gives the same short answer again."""
     if _overlap(item, before):
         return True
-    answer = before.document.text[slice(*before.answer)] if before.answer else before.text
-    return answer.lower() in item.text.lower()
+    return (short_answer(before) or shown(before)).lower() in shown(item).lower()
+
+
+def _words(item: Evidence) -> int:
+    return len(shown(item).split())
 
 
 def _overlap(item: Evidence, before: Evidence) -> bool:

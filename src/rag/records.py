@@ -46,6 +46,23 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A document without its text, as a list of all articles shows it."""
+
+    id: str
+    path: str
+    title: str
+    publisher: str | None
+    published: str | None
+    url: str | None
+    language: str
+    chunks: int
+    sentences: int
+    characters: int
+    """Of the whole file, front matter included."""
+
+
+@dataclass(frozen=True, slots=True)
 class SkippedFile:
     """A file of the corpus that was not indexed, and why."""
 
@@ -121,6 +138,10 @@ class Citation:
     start: int
     end: int
     quote: str
+    place: str | None = None
+    """Page or other part of the document that the quote begins in, such as ``p. 3``."""
+    also_in: tuple[str, ...] = ()
+    """Paths of other copies of the article that hold the quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +185,8 @@ class Answer:
     carried: int = 0
     """Those of them that passed their check; for the others the sources are quoted."""
     notice: str = ""
-    """Why the sources are quoted although the writer should have worded them; empty if all went well."""
+    """Why the sources are quoted although the writer should have worded them, and that the question is in a language
+    that the models do not know; empty if all went well."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """``retrieve`` (with making a follow-up standalone) and ``evidence`` each for itself; ``first_token`` and
     ``total`` from the question on."""

@@ -1,15 +1,20 @@
 """What the command line shows people: progress on stderr, results on stdout."""
 
 import contextlib
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rag import markup
+from rag.changes import Changes
+from rag.citations import place
 from rag.evaluation import Evaluation
 from rag.indexing import IndexReport, Progress
-from rag.records import Answer, Citation, Passage
+from rag.markup import Kind
+from rag.records import Answer, Chunk, Citation, Document, Passage
 
 
 @contextlib.contextmanager
@@ -41,6 +46,21 @@ def counting(stage: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: show(stage, done, total)
 
 
+def changes_text(changes: Changes) -> str:
+    """What an indexing run would do."""
+    if not changes.any:
+        return f"Nothing to do: all {len(changes.unchanged):,} files are as they were indexed."
+    lines = [
+        *(f"add     {path}" for path in changes.added),
+        *(f"update  {path}" for path in changes.changed),
+        *(f"rename  {old} → {new}" for old, new in changes.renamed),
+        *(f"remove  {path}" for path in changes.removed),
+        f"{len(changes.added):,} to add, {len(changes.changed):,} to update, {len(changes.renamed):,} to rename, "
+        f"{len(changes.removed):,} to remove, {len(changes.unchanged):,} unchanged. Nothing was done.",
+    ]
+    return "\n".join(lines)
+
+
 def index_summary(report: IndexReport) -> str:
     """What an indexing run did, in a few lines; skipped files with their reasons."""
     manifest = report.generation.manifest
@@ -49,10 +69,10 @@ def index_summary(report: IndexReport) -> str:
         lines = [f"The index is up to date: {counts} ({report.generation.name})."]
     else:
         lines = [
-            f"Indexed {counts} in {report.seconds:.1f} s "
-            f"({report.embedded_chunks / report.seconds:.0f} chunks/s) as {report.generation.name}.",
-            f"Embedded {report.embedded_documents:,} documents; {report.reused_documents:,} unchanged; "
-            f"{report.removed_documents:,} removed.",
+            f"Indexed {counts} in {report.seconds:.1f} s as {report.generation.name}.",
+            f"{len(report.changes.added):,} added, {len(report.changes.changed):,} updated, "
+            f"{len(report.changes.renamed):,} renamed, {len(report.changes.removed):,} removed; "
+            f"{report.embedded_texts:,} texts embedded.",
         ]
     if report.skipped:
         lines.append(f"Skipped {len(report.skipped):,} files:")
@@ -72,20 +92,23 @@ def answer_text(answer: Answer) -> str:
         parts.append("\n".join(_nearest(passage) for passage in answer.retrieved[:3]))
     else:
         parts += [_source(citation) for citation in answer.citations]
-        if answer.notice:
-            parts.append(_wrapped(answer.notice))
+    if answer.notice:
+        parts.append(_wrapped(answer.notice))
+    if not answer.refused:
         parts.append(f"Confidence {100 * answer.confidence:.0f} % (calibrated on questions to other articles).")
-    return "\n\n".join(parts)
+    return _visible("\n\n".join(parts))
 
 
 def passages_text(passages: Sequence[Passage]) -> str:
     """Found passages, best first."""
     if not passages:
         return "No passage found."
-    return "\n\n".join(
-        f"{number}. {passage.document.title}  ({passage.document.path}:{passage.start}-{passage.end}, "
-        f"score {passage.score:.2f})\n{_wrapped(passage.text, '   ')}"
-        for number, passage in enumerate(passages, 1)
+    return _visible(
+        "\n\n".join(
+            f"{number}. {passage.document.title}  ({_where(passage)}, score {passage.score:.2f})\n"
+            f"{_wrapped(passage.text, '   ')}"
+            for number, passage in enumerate(passages, 1)
+        )
     )
 
 
@@ -191,15 +214,69 @@ def info_text(facts: Mapping[str, Any], indent: str = "") -> str:
     return "\n".join(lines)
 
 
+_COLOURS: Mapping[Kind, str] = {
+    "front matter": "dim",
+    "other": "yellow",
+    "boilerplate": "dim strike",
+    "between": "",
+}
+_CITABLE = ("", "cyan")
+"""Sentences take turns, so that it is seen where one ends."""
+
+
+def show_markup(document: Document, chunks: Sequence[Chunk]) -> None:
+    """Print a document with what it consists of: in colours on a terminal, else with the signs of ``markup.LEGEND``."""
+    rows = markup.found(document)
+    about = [f"{name:<12}{value}" + (f"  ({place})" if place else "") for name, value, place in rows]
+    sentences = sum(len(chunk.sentences) for chunk in chunks)
+    about.append(f"{'path':<12}{markup.visible(document.path)}")
+    about.append(f"{'chunks':<12}{len(chunks):,}")
+    about.append(f"{'sentences':<12}{sentences:,}")
+    about.append(f"{'boilerplate':<12}{len(document.boilerplate):,} ranges")
+    if not sys.stdout.isatty():
+        print("\n".join([*about, markup.LEGEND, "", markup.plain(document, chunks)]))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text("\n".join(about) + "\n")
+    text.append("sentences that can be quoted")
+    for name, style in (("in turns", "cyan"), ("other sentences", "yellow"), ("boilerplate", "dim strike")):
+        text.append("  ").append(name, style)
+    text.append("\n\n")
+    turn = 0
+    for piece in markup.pieces(document, chunks):
+        if piece.chunk is not None:
+            chunk = chunks[piece.chunk - 1]
+            text.append(f"\n── chunk {piece.chunk}: {chunk.start}-{chunk.end} ──\n", "bold green")
+        if piece.page is not None:
+            text.append(f"«{markup.visible(piece.page)}»", "bold magenta")
+        turn += piece.kind == "citable" and piece.begins
+        style = _CITABLE[turn % 2] if piece.kind == "citable" else _COLOURS[piece.kind]
+        text.append(markup.visible(piece.text), style)
+    Console(highlight=False, soft_wrap=True).print(text)
+
+
 def _source(citation: Citation) -> str:
-    about = ", ".join(filter(None, (citation.publisher, citation.published)))
-    place = f"{citation.path}:{citation.start}-{citation.end}"
+    about = ", ".join(filter(None, (citation.publisher, citation.published, citation.place)))
+    span = f"{citation.path}:{citation.start}-{citation.end}"
     head = f"[{citation.number}] {citation.title}" + (f" — {about}" if about else "")
-    return f"{head}\n    {place}\n{_wrapped(f'“{citation.quote}”', '    ')}"
+    also = f"\n    also in {', '.join(citation.also_in)}" if citation.also_in else ""
+    return f"{head}\n    {span}\n{_wrapped(f'“{citation.quote}”', '    ')}{also}"
 
 
 def _nearest(passage: Passage) -> str:
-    return f"  nearest: {passage.document.title}  ({passage.document.path}:{passage.start}-{passage.end})"
+    return f"  nearest: {passage.document.title}  ({_where(passage)})"
+
+
+def _where(passage: Passage) -> str:
+    span = f"{passage.document.path}:{passage.start}-{passage.end}"
+    return ", ".join(filter(None, (span, place(passage.document, passage.start))))
+
+
+def _visible(text: str) -> str:
+    """Text in which no character of an article can move the cursor, set the window's title or turn the words around."""
+    return re.sub("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", "\ufffd", text)
 
 
 def _wrapped(text: str, indent: str = "") -> str:
