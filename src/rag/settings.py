@@ -11,12 +11,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from rag.errors import SettingsError
 
 Mode = Literal["quote", "write"]
-Runtime = Literal["onnx", "torch"]
+Runtime = Literal["onnx", "onnx-int8", "torch"]
 Retrieval = Literal["fusion", "chunks+words", "chunks"]
 Ranking = Literal["auto", "reader", "words", "cosine"]
 Prompt = Literal["auto", "sentences", "passages"]
 Backend = Literal["auto", "llama.cpp", "transformers", "openai"]
 
+Log = Literal["plain", "json"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 FILE_NAME = "rag.toml"
@@ -32,7 +33,8 @@ class Settings:
     embedding_model: str = ""
     """Folder of a sentence-transformers model."""
     embedding_runtime: Runtime = "onnx"
-    """``onnx`` runs on the CPU without importing torch; ``torch`` uses a GPU where there is one."""
+    """``onnx`` runs on the CPU without importing torch; ``onnx-int8`` does so about twice as fast with slightly other
+    vectors; ``torch`` uses a GPU where there is one. Changing it embeds everything anew."""
     writer_model: str = ""
     """A GGUF file, a folder of a transformers model, ``hub:owner/name`` or ``hub:owner/name/file.gguf`` (fetched before
     by ``rag models fetch``), or the name of a model on the server of ``writer_url``."""
@@ -56,6 +58,8 @@ class Settings:
     chunk_tokens: int = 180
     """Most tokens of a chunk without its title; title and chunk together never exceed the model's limit."""
     max_file_bytes: int = 20_000_000
+    cache_megabytes: int = 512
+    """Most size of the vectors that are kept beside the index so that no text is embedded twice; 0: none."""
     # Answering
     mode: Mode = "write"
     """``quote`` shows the evidence itself; ``write`` lets the small model word it, then checks it."""
@@ -86,6 +90,30 @@ class Settings:
     """Whether the chat's library page may add and delete articles and rebuild the index."""
     host: str = "127.0.0.1"
     port: int = 7860
+    answers_at_once: int = 1
+    """How many questions are answered at the same time; the models share the cores, so more makes each slower."""
+    waiting: int = 32
+    """How many more questions may wait for their turn."""
+    answer_timeout: float = 120.0
+    """Seconds after which an answer is given up once it has begun."""
+    history_visitors: int = 1000
+    """Visitors whose conversations are kept; the one who has not come for longest is forgotten for another."""
+    history_exchanges: int = 50_000
+    """Questions with their answers that are kept of all visitors together; the oldest go first."""
+    requests_per_minute: int = 0
+    """Requests of one client that change or ask something; 0: 6,000 on this machine, 300 from elsewhere."""
+    hosts: str = ""
+    """Names under which the chat may be asked for beside addresses and this machine's own, separated by commas."""
+    trusted_proxy: str = ""
+    """Addresses of reverse proxies, separated by commas, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    login_user: str = ""
+    """Whoever opens the chat must log in by this name and a password: that of RAG_PASSWORD or ``login_password``."""
+    login_password: str = ""
+    """The password as `python -m rag.chat.login` prints it: salted and hashed."""
+    metrics: bool = False
+    """Serve figures for Prometheus at /metrics."""
+    log: Log = "plain"
+    """``json``: one JSON object a line for each request and answer, to standard error; no word of any question."""
 
 
 def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
@@ -175,11 +203,17 @@ def _check_ranges(settings: Settings, path: Path | None) -> None:
     at_least = {
         "chunk_tokens": 32,
         "max_file_bytes": 1,
+        "cache_megabytes": 0,
         "candidates": 1,
         "passages": 1,
         "sources": 1,
         "answer_words": 1,
         "threads": 0,
+        "answers_at_once": 1,
+        "waiting": 0,
+        "history_visitors": 1,
+        "history_exchanges": 1,
+        "requests_per_minute": 0,
     }
     for name, least in at_least.items():
         if getattr(settings, name) < least:
@@ -195,6 +229,10 @@ def _check_ranges(settings: Settings, path: Path | None) -> None:
     if not 0 < settings.writer_timeout <= 86_400:
         raise SettingsError(
             f"{where}: writer_timeout = {settings.writer_timeout} is out of range", "Use 1.0 to 86400.0."
+        )
+    if not 0 < settings.answer_timeout <= 86_400:
+        raise SettingsError(
+            f"{where}: answer_timeout = {settings.answer_timeout} is out of range", "Use 1.0 to 86400.0."
         )
     if settings.threads > 1024:
         raise SettingsError(f"{where}: threads = {settings.threads} is too large", "Use 1024 or less; 0 chooses.")

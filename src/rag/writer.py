@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rag.errors import ModelError
+from rag.stopping import LOOK_SECONDS, stop_wanted
 
 _CONTEXT = 2048
 _STOP_SECONDS = 2.0
@@ -120,9 +121,14 @@ class LlamaCppWriter:
         thread.start()
         try:
             while True:
+                if stop_wanted():
+                    return
+                left = max(0.0, deadline - time.monotonic())
                 try:
-                    piece = pieces.get(timeout=max(0.0, deadline - time.monotonic()))
+                    piece = pieces.get(timeout=min(LOOK_SECONDS, left))
                 except queue.Empty as error:
+                    if left > LOOK_SECONDS:
+                        continue
                     problem = f"The writer model {self.name} did not answer within {timeout:g} s"
                     raise ModelError(problem, 'Raise writer_timeout or use mode = "quote".') from error
                 if piece is None:

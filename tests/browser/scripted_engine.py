@@ -14,13 +14,13 @@ from rag.records import (
     AnswerSentence,
     Citation,
     Document,
+    Listed,
     Passage,
     SentenceReady,
     SourcesReady,
     Turn,
 )
 from rag.settings import Mode
-from rag.store import Listed
 
 HOSTILE = '<script>window.hacked=1</script><img src="http://evil.example/x.png" onerror="window.hacked=1">'
 MARKDOWN = "![](http://evil.example/y.png) **bold** [link](javascript:window.hacked=1) ${window.hacked=1} {{value}}"

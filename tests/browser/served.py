@@ -26,6 +26,14 @@ class Served:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def blocks(self) -> Any:
+        """Gradio's own part of the server."""
+        app = self.server.config.app
+        while hasattr(app, "_app"):
+            app = app._app
+        (mounted,) = (route.app for route in app.routes if hasattr(getattr(route, "app", None), "get_blocks"))
+        return mounted.get_blocks()
+
     def stop(self) -> None:
         self.server.should_exit = True
         self.thread.join(10)

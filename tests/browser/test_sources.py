@@ -143,10 +143,10 @@ def test_an_article_that_has_changed_says_so(page: Page, engine: ScriptedEngine)
 def test_an_article_that_is_gone_leaves_its_quote(page: Page, engine: ScriptedEngine) -> None:
     ask_to_the_end(page, QUESTION)
     engine.articles = []
-    page.reload()
-    finished(page)
+    # Articles are fetched as soon as their sources are shown.
     with page.expect_response(re.compile("/rag/article")) as reply:
-        page.locator("#rag-live .marker").first.click()
+        page.reload()
+    page.locator("#rag-live .marker").first.click()
     assert reply.value.status == 200, "a missing article is no error of the page"
     expect(page.locator(".reader .problem")).to_contain_text("No article doc-1")
     page.get_by_role("button", name="All sources").click()

@@ -1,5 +1,6 @@
 """The article beside the chat: every highlighted text is its quote, and nothing of an article becomes markup."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -106,6 +107,33 @@ def test_a_quote_that_is_gone_is_said_to_be() -> None:
     assert "moved" not in html
 
 
+def test_boilerplate_is_dimmed_and_named_for_screen_readers() -> None:
+    text = "# Share\n\nMir flew <b>long</b>. Follow us: now.\n\nIt fell."
+    spans = ((0, len("# Share")), (text.index("Follow"), text.index("\n\nIt fell")))
+    found = dataclasses.replace(document(text, 0), boilerplate=spans)
+    html = article(found, [mark("Follow us", text=text)])
+    note = '<span class="boilerplate" role="note" aria-label="Not part of the article">'
+    assert f'<p>{note}<span class="sign"># </span>Share</span>' in html, "a menu is no heading"
+    assert f'{note}<mark data-numbers="1">Follow us</mark>: now.</span>' in html
+    assert "neither searched nor quoted" in html
+    assert Shown(html).text == text
+    assert "legend" not in article(document(text, 0), [])
+
+
+def test_pages_are_labels_that_are_no_text() -> None:
+    at = TEXT.index("to 2001")
+    found = dataclasses.replace(document(), anchors=((0, "p. 1"), (at, 'p. "2"')))
+    html = article(found, [mark("Mir flew from 1986 to 2001.")])
+    assert html.count('class="page-start"') == 2
+    assert '<span class="page-start" data-place="p. 1"></span>' in html
+    assert (
+        '<span class="page-start" data-place="p. &quot;2&quot;"></span><mark data-numbers="1">to 2001.</mark>' in html
+    )
+    shown = Shown(html)
+    assert shown.marks == {"1": "Mir flew from 1986 to 2001."}
+    assert shown.text == TEXT[TEXT.index("# The") :]
+
+
 ANY = st.text(alphabet=st.sampled_from(list("ab <>&\"'#-*.!?\n\r\t1é‮​漢[]()`")), max_size=120)
 
 
@@ -116,7 +144,14 @@ def test_any_text_and_any_span(text: str, data: st.DataObject) -> None:
     body = text[begin:].lstrip(" \t\r\n\f\v\ufeff\u00a0\u200b")
     first = len(text) - len(body)
     marks = [Mark(n, a, b, text[a:b]) for n, (a, b) in enumerate(spans) if first <= a < b]
-    shown = Shown(article(document(text, begin), marks).replace("\r", "&#13;"))
+    edges = st.lists(st.integers(begin, len(text)), max_size=6, unique=True).map(sorted)
+    dim = data.draw(edges)
+    laid_out = dataclasses.replace(
+        document(text, begin),
+        boilerplate=tuple(zip(dim[::2], dim[1::2], strict=False)),
+        anchors=tuple((offset, "p. 1") for offset in data.draw(edges)),
+    )
+    shown = Shown(article(laid_out, marks).replace("\r", "&#13;"))
     assert shown.marks == {str(item.number): item.quote for item in marks}
     assert re.sub(r"\s", "", shown.text) == re.sub(r"\s", "", text[begin:])
     assert shown.tags <= {"header", "h2", "h3", "p", "span", "a", "div", "mark"}

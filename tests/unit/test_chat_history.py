@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rag.chat import history as module
@@ -523,6 +523,7 @@ def test_damage_met_while_open_is_an_error_of_ours(history: History, path: Path)
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.binary(min_size=1, max_size=40)), min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(damage=[(12220, b"\0")])  # an index that no longer finds what it should
 def test_no_damage_is_a_traceback(tmp_path: Path, damage: list[tuple[int, bytes]]) -> None:
     path = tmp_path / new_id() / "history.sqlite"
     with opened(path) as history:

@@ -90,7 +90,7 @@ WRONG = [
     ('ranking = "best"', "'best' is not a choice", "'auto' or 'reader' or 'words' or 'cosine'"),
     ("rerank = 1", "rerank = 1 has the wrong type", "like True"),
     ('rerank = "yes"', "rerank = 'yes' has the wrong type", "like True"),
-    ('embedding_runtime = "cuda"', "'cuda' is not a choice", "'onnx' or 'torch'"),
+    ('embedding_runtime = "cuda"', "'cuda' is not a choice", "'onnx' or 'onnx-int8' or 'torch'"),
     ("chunk_tokens = 31", "chunk_tokens = 31 is too small", "32 or more"),
     ("passages = 0", "passages = 0 is too small", "1 or more"),
     ("candidates = 0", "candidates = 0 is too small", "1 or more"),

@@ -11,6 +11,8 @@ from rag.chat.render import day, original_link
 from rag.records import Document
 from rag.sentences import blocks, is_heading, split_sentences
 
+_NOT_THE_ARTICLE = "Not part of the article"
+_LEGEND = "Small print behind a dotted line is no part of the article: it is kept, but neither searched nor quoted."
 _BLOCK_MARK = re.compile(r"[ \t]*(?:#{1,6}\s+|[-*+•]\s+|>\s*)")
 
 
@@ -53,13 +55,20 @@ def place(document: Document, marks: Sequence[Mark]) -> Placed:
 def article(document: Document, marks: Sequence[Mark]) -> str:
     """The article with its origin above and each quote in ``<mark data-numbers>`` elements.
 
-    The texts of the elements of one number, joined, are exactly the quote: no character is added or left out.
+    The texts of the elements of one number, joined, are exactly the quote: no character is added or left out. What is
+    no part of the article is dimmed, and where a page begins, its label stands in ``data-place``.
+
+    Args:
+        document: to be shown.
+        marks: what is cited of it.
     """
     placed = place(document, marks)
     first = placed.marks[0].quote if placed.marks else ""
     about = [document.publisher, document.author, day(document.published)]
     meta = "".join(f"<span>{escape(part)}</span>" for part in about if part)
     notes = "".join(f'<p class="changed" role="status">{note}</p>' for note in _notes(placed))
+    if document.boilerplate:
+        notes += f'<p class="legend">{_LEGEND}</p>'
     lang = f' lang="{escape(document.language)}"' if document.language else ""
     # A carriage return that is not spelt out would reach the browser as a line feed.
     body = _body(document, placed.marks).replace("\r", "&#13;")
@@ -93,35 +102,73 @@ def _body(document: Document, marks: Sequence[Mark]) -> str:
         return escape(text[begin:])
     fragments = {
         sentence.start: sentence.end
-        for sentence in split_sentences(text, begin, document.language)
+        for sentence in split_sentences(text, begin, document.language, document.boilerplate)
         if not sentence.citable and not text[sentence.start : sentence.end].endswith("?")
     }
+    # What begins before the first word is shown at it.
+    places = {max(offset, starts[0]): label for offset, label in document.anchors}
     edges = {edge for mark in marks for edge in (mark.start, mark.end)}
-    cuts = sorted(edges | fragments.keys() | set(fragments.values()))
+    edges |= {edge for span in document.boilerplate for edge in span}
+    layers = _Layers(
+        text,
+        marks,
+        fragments,
+        document.boilerplate,
+        places,
+        sorted(edges | fragments.keys() | set(fragments.values()) | places.keys()),
+    )
     # A block reaches to the next one, so that the space between them belongs to one of them.
     ends = [*starts[1:], len(text)]
-    return "".join(_block(text, start, end, cuts, marks, fragments) for start, end in zip(starts, ends, strict=True))
+    return "".join(_block(layers, start, end) for start, end in zip(starts, ends, strict=True))
 
 
-def _block(
-    text: str, start: int, end: int, cuts: Sequence[int], marks: Sequence[Mark], fragments: Mapping[int, int]
-) -> str:
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """A text and all that is shown in it."""
+
+    text: str
+    marks: Sequence[Mark]
+    fragments: Mapping[int, int]
+    """Start → end."""
+    boilerplate: Sequence[tuple[int, int]]
+    places: Mapping[int, str]
+    """Offset → label of the page that begins there."""
+    cuts: Sequence[int]
+    """Where any of them begins or ends, sorted."""
+
+    def is_boilerplate(self, offset: int) -> bool:
+        before = bisect_right(self.boilerplate, offset, key=lambda span: span[0])
+        return before > 0 and offset < self.boilerplate[before - 1][1]
+
+
+def _block(layers: _Layers, start: int, end: int) -> str:
+    text, cuts = layers.text, layers.cuts
     sign = _BLOCK_MARK.match(text, start, end)
-    heading = is_heading(text[start:end])
+    heading = is_heading(text[start:end]) and not layers.is_boilerplate(start)
     edges = [start, *cuts[bisect_right(cuts, start) : bisect_left(cuts, end)], end]
-    parts = []
+    shown = []
     inside_fragment = start
-    for left, right in itertools.pairwise(edges):
-        inside_fragment = max(inside_fragment, fragments.get(left, left))
-        numbers = " ".join(str(mark.number) for mark in marks if mark.start <= left and right <= mark.end)
-        words = escape(text[left:right])
-        if numbers:
-            words = f'<mark data-numbers="{numbers}">{words}</mark>'
-        elif sign and left == start and sign.end() <= right:
-            words = f'<span class="sign">{escape(sign.group())}</span>{escape(text[sign.end() : right])}'
-        elif right <= inside_fragment and not heading:
-            words = f'<span class="fragment">{words}</span>'
-        parts.append(words)
+    for boilerplate, pieces in itertools.groupby(
+        itertools.pairwise(edges), key=lambda piece: layers.is_boilerplate(piece[0])
+    ):
+        parts = []
+        for left, right in pieces:
+            inside_fragment = max(inside_fragment, layers.fragments.get(left, left))
+            numbers = " ".join(str(mark.number) for mark in layers.marks if mark.start <= left and right <= mark.end)
+            words = escape(text[left:right])
+            if numbers:
+                words = f'<mark data-numbers="{numbers}">{words}</mark>'
+            elif sign and left == start and sign.end() <= right:
+                words = f'<span class="sign">{escape(sign.group())}</span>{escape(text[sign.end() : right])}'
+            elif right <= inside_fragment and not heading and not boilerplate:
+                words = f'<span class="fragment">{words}</span>'
+            if left in layers.places:
+                # Shown by the style sheet: the text of the article stays as it is.
+                parts.append(f'<span class="page-start" data-place="{escape(layers.places[left])}"></span>')
+            parts.append(words)
+        inside = "".join(parts)
+        note = f'<span class="boilerplate" role="note" aria-label="{_NOT_THE_ARTICLE}">{inside}</span>'
+        shown.append(note if boilerplate else inside)
     tag = "h3" if heading else "p"
-    item = ' class="item"' if sign and not heading else ""
-    return f"<{tag}{item}>{''.join(parts)}</{tag}>"
+    item = ' class="item"' if sign and "#" not in sign.group() else ""
+    return f"<{tag}{item}>{''.join(shown)}</{tag}>"

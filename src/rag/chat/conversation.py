@@ -2,7 +2,7 @@
 
 import dataclasses
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -38,6 +38,10 @@ class Exchange:
     asked: str = field(default_factory=now)
     waiting: bool = True
     """Until the engine has been asked, which happens once."""
+    ahead: int | None = field(default=None, compare=False)
+    """How many questions are answered before this one is begun; ``None`` once it is."""
+    on_stop: Callable[[], None] | None = field(default=None, compare=False)
+    """Tells whoever answers that this has been stopped, or is no longer the latest."""
     standalone_question: str = ""
     filter: str = ""
     """Which articles were asked, if not all."""
@@ -89,6 +93,10 @@ class Conversation:
     """Whose conversations these are: an id that the browser keeps."""
     editing: bool = False
     """Whether the next question takes the place of the latest one."""
+    ended: bool = False
+    """Whether an answer has come to its end since the page was last shown as a whole."""
+    notice: str = ""
+    """To be said once, with the next whole view: what went wrong beside an answer."""
 
     @property
     def running(self) -> bool:
@@ -113,6 +121,7 @@ class Conversation:
     def stop(self) -> None:
         if self.live is not None and self.live.running:
             self.live.stopped = True
+        self._tell()
 
     def clear(self) -> None:
         """Begin another conversation. The number keeps counting, so that no new answer is taken for an old one."""
@@ -144,4 +153,10 @@ class Conversation:
 
     def _ask(self, question: str, mode: Mode) -> None:
         self.id, self.visitor = self.id or new_id(), self.visitor or new_id()
+        self._tell()
         self.live = Exchange(self.number(), question, mode)
+
+    def _tell(self) -> None:
+        tell = self.live.on_stop if self.live is not None else None
+        if tell is not None:
+            tell()

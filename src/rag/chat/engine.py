@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from rag.filters import Filter
-from rag.records import Answer, AnswerEvent, Document, Turn
+from rag.records import Answer, AnswerEvent, Document, Listed, Turn
 from rag.settings import Mode
-from rag.store import Listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,10 @@ def bibtex(citations: Iterable[Citation], accessed: Mapping[str, str] | None = N
         citations: several of one article make one entry.
         accessed: the ISO day on which an article was consulted, by its id.
     """
-    return "\n".join(_bibtex_entry(article, (accessed or {}).get(article.document, "")) for article in _once(citations))
+    return "\n".join(
+        _bibtex_entry(article, pages, (accessed or {}).get(article.document, ""))
+        for article, pages in _articles(citations)
+    )
 
 
 def ris(citations: Iterable[Citation], accessed: Mapping[str, str] | None = None) -> str:
@@ -90,7 +93,10 @@ def ris(citations: Iterable[Citation], accessed: Mapping[str, str] | None = None
 
     Lines end in CR LF, as the format has it: save the text without translating them.
     """
-    return "\r\n".join(_ris_entry(article, (accessed or {}).get(article.document, "")) for article in _once(citations))
+    return "\r\n".join(
+        _ris_entry(article, pages, (accessed or {}).get(article.document, ""))
+        for article, pages in _articles(citations)
+    )
 
 
 def file_name(title: str, format: str) -> str:
@@ -174,7 +180,8 @@ def _moment(exchange: Exchange) -> datetime | None:
 
 
 def _about(citation: Citation) -> list[str]:
-    return [part for part in (_line(citation.publisher or ""), _line(render.day(citation.published))) if part]
+    parts = (citation.publisher or "", render.day(citation.published), citation.place or "")
+    return [part for part in map(_line, parts) if part]
 
 
 def _place(citation: Citation) -> str:
@@ -326,6 +333,7 @@ def _html_note(citation: Citation, marks: Sequence[str]) -> str:
 
 # Reference managers
 
+_PAGE = re.compile(r"p\. ?([0-9A-Za-z]+)")
 _ISO = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -338,11 +346,14 @@ _LATEX = {
 }
 
 
-def _once(citations: Iterable[Citation]) -> list[Citation]:
-    """One citation of each article, in the order of first mention."""
-    articles: dict[str, Citation] = {}
+def _articles(citations: Iterable[Citation]) -> list[tuple[Citation, list[str]]]:
+    """One citation of each article with all its cited pages, in the order of first mention."""
+    articles: dict[str, tuple[Citation, list[str]]] = {}
     for citation in citations:
-        articles.setdefault(citation.document, citation)
+        _, pages = articles.setdefault(citation.document, (citation, []))
+        page = _PAGE.fullmatch(_line(citation.place or ""))
+        if page and page[1] not in pages:
+            pages.append(page[1])
     return list(articles.values())
 
 
@@ -355,7 +366,7 @@ def _key(citation: Citation) -> str:
     return f"{plain or 'article'}-{digest}"
 
 
-def _bibtex_entry(article: Citation, accessed: str) -> str:
+def _bibtex_entry(article: Citation, pages: Sequence[str], accessed: str) -> str:
     published = _line(article.published or "")
     dated = _ISO.fullmatch(published)
     # Doubled braces keep capitals, and an "and" from being read as two publishers.
@@ -366,6 +377,7 @@ def _bibtex_entry(article: Citation, accessed: str) -> str:
         "howpublished": name,  # what styles print of an entry of this kind
         "date": published if dated else "",
         "year": dated[1] if dated else "",
+        "pages": ", ".join(pages),
         "note": f"Dated {_latex(published)}" if published and not dated else "",
         "url": re.sub(r"[{}^]", lambda found: quote(found[0]), _address(article)),  # read verbatim, but for braces
         "urldate": accessed if _ISO.fullmatch(accessed) else "",
@@ -378,7 +390,7 @@ def _latex(text: str) -> str:
     return "".join(_LATEX.get(char, char) for char in _line(text))
 
 
-def _ris_entry(article: Citation, accessed: str) -> str:
+def _ris_entry(article: Citation, pages: Sequence[str], accessed: str) -> str:
     url, published = _address(article), _line(article.published or "")
     dated = _ISO.fullmatch(published)
     fields = {
@@ -388,6 +400,7 @@ def _ris_entry(article: Citation, accessed: str) -> str:
         "PB": _line(article.publisher or ""),
         "PY": dated[1] if dated else "",
         "DA": _ris_date(published),
+        "SP": ", ".join(pages),
         "N1": f"Dated {published}" if published and not dated else "",
         "UR": url,
         "Y2": _ris_date(accessed),

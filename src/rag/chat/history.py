@@ -17,6 +17,8 @@ from rag.errors import HistoryError, UsageError
 
 CONVERSATIONS = 1000
 """Of one visitor; the one that was not gone on with for longest is dropped for another."""
+EXCHANGES_OF_ONE = 1000
+"""Of one conversation; the oldest is dropped for another."""
 EXCHANGE_LIMIT = 1_000_000
 """Bytes of an exchange."""
 TITLE_LIMIT = 80
@@ -54,6 +56,18 @@ _DROP_OLDEST = """
 DELETE FROM exchanges WHERE visitor = ?1 AND conversation IN (
     SELECT conversation FROM exchanges WHERE visitor = ?1 AND conversation != ?2
     GROUP BY conversation ORDER BY MAX(updated) DESC, MAX(row) DESC LIMIT -1 OFFSET ?3)
+"""
+_DROP_VISITORS = """
+DELETE FROM exchanges WHERE visitor IN (
+    SELECT visitor FROM exchanges WHERE visitor != ?1 GROUP BY visitor ORDER BY MAX(row) DESC LIMIT -1 OFFSET ?2)
+"""
+_DROP_EXCHANGES = """
+DELETE FROM exchanges WHERE row IN (
+    SELECT row FROM exchanges ORDER BY row LIMIT MAX(0, (SELECT COUNT(*) FROM exchanges) - ?))
+"""
+_DROP_LONG = """
+DELETE FROM exchanges WHERE visitor = ?1 AND conversation = ?2 AND row <= (
+    SELECT row FROM exchanges WHERE visitor = ?1 AND conversation = ?2 ORDER BY row DESC LIMIT 1 OFFSET ?3)
 """
 _LIST = """
 SELECT listed.conversation, exchanges.question, listed.updated, listed.count
@@ -101,13 +115,16 @@ class History:
 
     Args:
         path: the file; it is made if it is missing, readable by its owner alone, and so is its folder.
+        visitors: whose conversations are kept; the one who has not gone on with any for longest makes room.
+        exchanges: that are kept of all visitors together; the oldest make room.
 
     Raises:
         HistoryError: the file is damaged, of a newer version or of another program, or cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, visitors: int = 1000, exchanges: int = 50_000) -> None:
         self._path = path
+        self._visitors, self._exchanges = visitors, exchanges
         self._lock = threading.RLock()
         self._removed: deque[tuple[str, str]] = deque(maxlen=_REMOVED)
         try:
@@ -156,9 +173,14 @@ class History:
                 return
             with self._change():
                 is_new = not self._rows(known, visitor, conversation_id)
+                is_first_save = not self._rows("SELECT 1 FROM exchanges WHERE visitor = ? AND id = ?", visitor, kept.id)
                 self._db.execute(_SAVE, (visitor, conversation_id, _now(), *texts))
                 if is_new:
                     self._db.execute(_DROP_OLDEST, (visitor, conversation_id, CONVERSATIONS - 1))
+                    self._db.execute(_DROP_VISITORS, (visitor, self._visitors - 1))
+                if is_first_save:
+                    self._db.execute(_DROP_EXCHANGES, (self._exchanges,))
+                    self._db.execute(_DROP_LONG, (visitor, conversation_id, EXCHANGES_OF_ONE))
 
     def conversations(self, visitor: str, limit: int = 100) -> list[Listed]:
         """Those of a visitor, latest first."""
@@ -212,8 +234,10 @@ class History:
     def _delete(self, which: str, *values: str) -> None:
         with self._lock:
             with self._change():
-                gone = self._rows(f"SELECT visitor, id FROM exchanges WHERE {which} ORDER BY row", *values)
-                self._db.execute(f"DELETE FROM exchanges WHERE {which}", values)
+                # Without an index: one that is damaged would hide rows, and they would stay.
+                rows = f"FROM exchanges NOT INDEXED WHERE {which}"
+                gone = self._rows(f"SELECT visitor, id {rows} ORDER BY row", *values)
+                self._db.execute(f"DELETE {rows}", values)
             self._removed.extend(gone)
             self._wipe()
 

@@ -1,13 +1,15 @@
 """The library: which articles are in the index, found by words, publisher and date."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from rag import languages, models
 from rag.chat.engine import IndexSummary
 from rag.chat.render import day, original_link
 from rag.chat.timeline import timeline
-from rag.store import Listed
+from rag.records import Listed
 
 PAGE = 200
 """Articles on one page of the list."""
@@ -48,26 +50,38 @@ def page(listed: Sequence[Listed], summary: IndexSummary, wanted: Wanted, *, man
     found = [item for item in listed if wanted.admits(item)]
     shown = found[wanted.first : wanted.first + PAGE]
     rest = len(found) - wanted.first - len(shown)
-    rows = "".join(_row(item, manage) for item in shown)
+    # One language in all articles is no news.
+    spoken = any(not languages.known(item.language) for item in listed)
+    rows = "".join(_row(item, manage, spoken) for item in shown)
     picture = timeline([item.published for item in found], {}, "When the articles were published")
     more = (
         f'<button type="button" class="library-more" data-first="{wanted.first + PAGE}">Show {min(rest, PAGE):,} more'
     )
+    language = '<th scope="col">Language</th>' if spoken else ""
     table = (
         '<table class="articles"><thead><tr><th scope="col">Article</th><th scope="col">Publisher</th>'
-        '<th scope="col">Date</th><th scope="col">Chunks</th></tr></thead>'
+        '<th scope="col">Date</th>'
+        f'{language}<th scope="col">Chunks</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>{more + '</button>' if rest > 0 else ''}"
     )
     counted = f"{len(found):,} of {len(listed):,} articles" if len(found) < len(listed) else f"{len(listed):,} articles"
     return (
         f'<div class="library"><header><h2 tabindex="-1">Library</h2><p class="meta"><span>{counted}</span>'
-        f"<span>{summary.chunks:,} chunks</span><span>indexed {escape(day(summary.created[:10]))}</span></p></header>"
+        f"<span>{summary.chunks:,} chunks</span><span>indexed {escape(day(summary.created[:10]))}</span></p>"
+        f"{_languages(listed, summary)}</header>"
         f"{_manage() if manage else ''}{_filters(summary, wanted)}{picture}"
         f"{table if shown else '<p class=panel-note>No article is like that.</p>'}{_problems(summary)}</div>"
     )
 
 
-def _row(item: Listed, manage: bool) -> str:
+def _languages(listed: Sequence[Listed], summary: IndexSummary) -> str:
+    """What to know where articles are in languages that the models in use do not know."""
+    multilingual = summary.embedding_model != models.EMBEDDING.name
+    notice = languages.corpus_notice(Counter(item.language for item in listed), multilingual=multilingual)
+    return f'<p class="library-note" role="note">{escape(notice)}</p>' if notice else ""
+
+
+def _row(item: Listed, manage: bool, spoken: bool) -> str:
     remove = (
         f'<button type="button" class="remove" data-path="{escape(item.path)}" aria-label="Delete {escape(item.title)}">'
         "Delete</button>"
@@ -79,7 +93,7 @@ def _row(item: Listed, manage: bool) -> str:
         f'{escape(item.title)}</button><p class="meta"><span class="path" dir="ltr">{escape(item.path)}</span></p>'
         f'<p class="links">{original_link(item.url, "")}{remove}</p></th>'
         f'<td dir="auto">{escape(item.publisher or "")}</td><td>{escape(day(item.published))}</td>'
-        f"<td>{item.chunks:,}</td></tr>"
+        f"{f'<td>{escape(languages.name(item.language))}</td>' if spoken else ''}<td>{item.chunks:,}</td></tr>"
     )
 
 

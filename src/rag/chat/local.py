@@ -11,9 +11,8 @@ from rag.assembly import Assembly
 from rag.chat.engine import Choices, EngineStatus, IndexSummary
 from rag.corpus import add_file, remove_file
 from rag.errors import IndexMismatchError, IndexMissingError, RagError
-from rag.records import Answer, AnswerEvent, Document, Turn
+from rag.records import Answer, AnswerEvent, Document, Listed, Turn
 from rag.settings import Settings
-from rag.store import Listed
 from rag.suggestions import suggest
 from rag.terminal import index_progress
 from rag.writer import Writer
@@ -78,7 +77,7 @@ class LocalEngine:
             last=dates[-1] if dates else None,
             generation=snapshot.name,
             created=manifest.created,
-            problems=tuple((item["path"], item["reason"]) for item in manifest.skipped),
+            problems=tuple((item.path, item.reason) for item in snapshot.store.skipped()),
         )
 
     def writers(self) -> Sequence[str]:

@@ -2,22 +2,21 @@
 
 import contextlib
 import json
-import logging
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import gradio as gr
 
 from rag.chat import views
-from rag.chat.conversation import QUESTION_LIMIT, Conversation, Exchange, Past
+from rag.chat.answers import Answers, keeping
+from rag.chat.conversation import QUESTION_LIMIT, Conversation, Past
 from rag.chat.engine import Choices, Engine, EngineStatus
 from rag.chat.history import History
-from rag.chat.kept import keep, restore
-from rag.chat.render import holds
+from rag.chat.kept import restore
 from rag.errors import RagError, UsageError
 from rag.filters import Filter
-from rag.records import AnswerEvent, AnswerReady, Citation, Document, Passage, SentenceReady, SourcesReady, Turn
+from rag.records import Document
 from rag.settings import Mode, Settings
 
 EXAMPLES = (
@@ -33,13 +32,14 @@ EXAMPLES = (
 POLL_SECONDS = 1.0
 SESSIONS = 500
 """Conversations kept in memory; the oldest goes first."""
-MOST_SUGGESTIONS = 3
 
-_UNEXPECTED = "Something went wrong while answering. The log of the server has the details; you can retry."
+# The server may have refused the request itself, so the page speaks for it.
+_NOT_TAKEN = f"() => {json.dumps(views.notice('This was not taken. Wait a moment, then send it again.'))}"
+_CONTROLS = 8
+_THREADS = 40
+"""Gradio's own number, for what is not an answer."""
 _BUSY = "Too many questions are waiting for an answer. Please retry in a minute."
-_UNFINISHED = "The answer ended before it was complete. You can retry."
 _EDITING = "Send replaces your last question and its answer. Press Retry to ask it unchanged."
-_log = logging.getLogger(__name__)
 
 # Buttons and forms in our own HTML: what they carry as data goes to the server as an event.
 _ACTIONS = """
@@ -56,10 +56,12 @@ element.addEventListener('submit', (event) => {
 _ARRIVE = "() => [window.ragVisit(), null]"
 
 
-def build_chat(engine: Engine, settings: Settings, kept: History) -> gr.Blocks:
+def build_chat(engine: Engine, settings: Settings, kept: History, answers: Answers) -> gr.Blocks:
     """Lay out the page and wire it to the engine; nothing is served yet."""
     page: gr.Blocks = gr.Blocks(title=views.TITLE, analytics_enabled=False, fill_width=True)
     page.state_session_capacity = SESSIONS
+    # Gradio runs no more events at once than this; those that wait in our own line are among them.
+    page.max_threads = answers.slots.at_once + answers.slots.most_waiting + _THREADS
     with page:
         conversation = gr.State(Conversation())
         visit = gr.Textbox(visible="hidden", label="Visit")
@@ -110,10 +112,19 @@ def build_chat(engine: Engine, settings: Settings, kept: History) -> gr.Blocks:
             _html(views.PANEL, "rag-panel")
         timer = gr.Timer(POLL_SECONDS)
 
-        view = [past, live, notice, examples, send, stop, edit, retry, export, new_chat, history]
+        controls = [notice, send, stop, edit, retry, export, new_chat, history]
+        view = [past, live, examples, *controls]
         choices = [mode, writer, sources, threshold, publishers, since, until]
-        chat = _Chat(engine, kept)
+        chat = _Chat(engine, kept, answers)
         at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        in_line: dict[str, Any] = {
+            # ``slots`` holds the line: Gradio's would not say how long it is.
+            "concurrency_limit": None,
+            # "multiple", because a stopped answer may still be closing when the next question comes.
+            "trigger_mode": "multiple",
+            "show_progress": "hidden",
+            "api_visibility": "private",
+        }
 
         asking = [
             gr.on([box.submit, send.click], chat.begin, [box, conversation, *choices], [*view, box], **at_once),
@@ -125,19 +136,12 @@ def build_chat(engine: Engine, settings: Settings, kept: History) -> gr.Blocks:
             gr.on([past.click, live.click, history.click], chat.act, [conversation, *choices], [*view, box], **at_once),
         ]
         for asked in asking:
-            answered = asked.then(
-                chat.answer,
-                [conversation, *choices],
-                view,
-                # One answer at a time, whoever asks: the models share the cores.
-                concurrency_id="answer",
-                concurrency_limit=1,
-                # "multiple", because a stopped answer may still be closing when the next question comes.
-                trigger_mode="multiple",
-                show_progress="hidden",
-                api_visibility="private",
-            )
-            answered.failure(chat.give_up, [conversation], view, **at_once)
+            # What streams changes one region: Gradio makes each other one anew, even one that stays as it is.
+            answered = asked.then(chat.answer, [conversation, *choices], live, **in_line)
+            asked.failure(None, None, notice, js=_NOT_TAKEN, show_progress="hidden", api_visibility="private")
+            answered.failure(chat.give_up, [conversation], None, **at_once)
+            settled = answered.then(chat.settle, [conversation], controls, **at_once)
+            settled.then(chat.suggest, [conversation], live, **in_line)
         gr.on([past.submit, live.submit], chat.explain, [conversation], view, **at_once)
         stop.click(chat.stop, [conversation], view, **at_once)
         edit.click(chat.edit, [conversation], [box, notice], **at_once)
@@ -150,9 +154,10 @@ def build_chat(engine: Engine, settings: Settings, kept: History) -> gr.Blocks:
 class _Chat:
     """What the controls do. Each visitor's conversation is passed in."""
 
-    def __init__(self, engine: Engine, kept: History) -> None:
+    def __init__(self, engine: Engine, kept: History, answers: Answers) -> None:
         self._engine = engine
         self._kept = kept
+        self._answers = answers
 
     def refresh(self) -> list[Any]:
         """Status and summary, until the engine is ready."""
@@ -194,6 +199,8 @@ class _Chat:
             return "The last question is still being answered. Stop it first, or wait a moment."
         if status.state != "ready":
             return f"Not ready yet: {status.message}" if status.message else "Not ready yet."
+        if refusal := self._answers.refusal():
+            return refusal
         if not question:
             return "Please type a question."
         if len(question) > QUESTION_LIMIT:
@@ -221,7 +228,7 @@ class _Chat:
 
     def _replace(self, question: str, mode: Mode, state: Conversation) -> None:
         if state.live is not None:
-            self._keeping(self._kept.remove, state.visitor, state.live.id)
+            keeping(self._kept.remove, state.visitor, state.live.id)
         state.retry(question, mode)
 
     def edit(self, state: Conversation) -> list[Any]:
@@ -231,63 +238,35 @@ class _Chat:
         state.editing = True
         return [state.live.question, views.notice(_EDITING)]
 
-    def answer(self, state: Conversation, *chosen: Any) -> Iterator[list[Any]]:
+    async def answer(self, state: Conversation, *chosen: Any) -> AsyncGenerator[Any]:
         """Stream the answer to the exchange that waits for one."""
         exchange = state.live
         if exchange is None or exchange.stopped or not exchange.waiting:
-            # Nothing to do, e.g. after a refused question; a listener that yields nothing would empty its regions.
-            yield _nothing()
+            yield gr.skip()  # nothing to do, e.g. after a refused question
             return
         exchange.waiting = False
-        choices = _choices(chosen, exchange.mode)
-        with contextlib.closing(self._work(exchange, state.history(), choices)) as steps:
-            for _ in steps:
-                self._keep(exchange, state)
-                yield _growing_view(state)
-        problem = self._keep(exchange, state)
-        yield self._view(state, problem)
-        yield from self._suggest(exchange, state)
+        steps = self._answers.answer(state, exchange, _choices(chosen, exchange.mode))
+        async with contextlib.aclosing(steps):
+            async for _ in steps:
+                yield views.live_region(state.live, state.id)
+        state.ended = True
 
-    def _work(self, exchange: Exchange, history: Sequence[Turn], choices: Choices) -> Generator[None, None, None]:
-        """Take in one event of the engine at a time, until the answer is complete, stopped or lost."""
-        events: Iterator[AnswerEvent] = iter(())
-        try:
-            events = self._engine.ask(exchange.question, history, choices)
-            for event in events:
-                if exchange.stopped:
-                    return
-                self._take(exchange, event)
-                yield
-            if exchange.running:
-                exchange.problem = _UNFINISHED
-        except GeneratorExit:
-            # The visitor has left, or lost the connection.
-            exchange.stopped = True
-            raise
-        except RagError as error:
-            exchange.problem = str(error)
-        except Exception:
-            _log.exception("Answering failed")
-            exchange.problem = _UNEXPECTED
-        finally:
-            # Closing is how the writer learns that nobody waits for it any more.
-            if callable(close := getattr(events, "close", None)):
-                close()
+    def settle(self, state: Conversation) -> list[Any]:
+        """What goes with a complete answer; nothing where there was none, so that a notice stays."""
+        if not state.ended:
+            return [gr.skip() for _ in range(_CONTROLS)]
+        notice, state.notice, state.ended = state.notice, "", False
+        return self._controls(state, notice)
 
-    def _suggest(self, exchange: Exchange, state: Conversation) -> Iterator[list[Any]]:
-        """Offer what could be asked next, once the answer is there; never in the way of another question."""
-        if exchange.answer is None:
+    async def suggest(self, state: Conversation) -> AsyncGenerator[Any]:
+        """Offer what could be asked next."""
+        yield gr.skip()
+        exchange = state.live
+        if exchange is None:
             return
-        with contextlib.suppress(RagError):
-            for question in self._engine.suggest(exchange.answer, [item.question for item in state.exchanges]):
-                if state.live is not exchange:
-                    return
-                exchange.suggestions = (*exchange.suggestions, question)
-                yield _growing_view(state)
-                if len(exchange.suggestions) == MOST_SUGGESTIONS:
-                    break
-        if exchange.suggestions and state.live is exchange:
-            self._keep(exchange, state)
+        async with contextlib.aclosing(self._answers.suggest(state, exchange)) as steps:
+            async for _ in steps:
+                yield views.live_region(state.live, state.id)
 
     def act(
         self,
@@ -314,11 +293,11 @@ class _Chat:
                 return [*self._open(str(said.get("conversation")), state), gr.skip()]
             case "forget":
                 forgotten = str(said.get("conversation"))
-                problem = self._keeping(self._kept.delete, state.visitor, forgotten)
+                problem = keeping(self._kept.delete, state.visitor, forgotten)
                 if forgotten == state.id:
                     state.clear()
             case "forget-all":
-                problem = self._keeping(self._kept.delete_all, state.visitor)
+                problem = keeping(self._kept.delete_all, state.visitor)
                 state.clear()
         return [*self._view(state, problem), gr.skip()]
 
@@ -335,19 +314,18 @@ class _Chat:
                     exchange.rating, exchange.reason = int(value), ""
                 else:
                     exchange.reason = reason.strip()[:1000]
-                return self._keeping(self._kept.rate, state.visitor, id, exchange.rating, exchange.reason)
+                return keeping(self._kept.rate, state.visitor, id, exchange.rating, exchange.reason)
         return ""
 
     def stop(self, state: Conversation) -> list[Any]:
-        """Show the answer as it is; the engine is closed at its next event."""
+        """Show the answer as it is, and let its slot go to the next."""
         state.stop()
         return self._view(state)
 
-    def give_up(self, state: Conversation) -> list[Any]:
+    def give_up(self, state: Conversation) -> None:
         """Say so when the queue did not take the question."""
         if state.live is not None and state.live.waiting:
             state.live.problem = _BUSY
-        return self._view(state)
 
     def clear(self, state: Conversation) -> list[Any]:
         """Start over."""
@@ -375,63 +353,30 @@ class _Chat:
             state.restore(id, past, exchanges[-1])
         return self._view(state)
 
-    def _keep(self, exchange: Exchange, state: Conversation) -> str:
-        return self._keeping(self._kept.save, state.visitor, state.id, keep(exchange))
-
-    def _keeping(self, do: Callable[..., object], *arguments: object) -> str:
-        """Do something with the kept conversations; a failure is told, and costs no answer."""
-        try:
-            do(*arguments)
-        except RagError as error:
-            _log.warning("Conversations: %s", error)
-            return str(error)
-        return ""
-
-    def _take(self, exchange: Exchange, event: AnswerEvent) -> None:
-        match event:
-            case SourcesReady():
-                exchange.standalone_question = event.standalone_question
-                exchange.filter, exchange.short_answer = event.filter, event.short_answer or ""
-                self._take_sources(exchange, event.citations, event.passages)
-            case SentenceReady():
-                exchange.sentences.append(event.sentence)
-            case AnswerReady():
-                answer = event.answer
-                known = {citation.number: citation for citation in (*exchange.citations, *answer.citations)}
-                exchange.standalone_question = answer.standalone_question
-                exchange.filter, exchange.short_answer = answer.filter, answer.short_answer or ""
-                self._take_sources(exchange, [known[number] for number in sorted(known)], answer.retrieved)
-                exchange.answer = answer
-
-    def _take_sources(self, exchange: Exchange, citations: Sequence[Citation], passages: Sequence[Passage]) -> None:
-        exchange.citations, exchange.passages, exchange.has_sources = tuple(citations), tuple(passages), True
-        for citation in citations:
-            if citation.document in exchange.documents or any(holds(passage, citation) for passage in passages):
-                continue
-            try:
-                exchange.documents[citation.document] = self._engine.document(citation.document)
-            except RagError:
-                # The quote stands on its own; only its surroundings are missing.
-                _log.warning("No surroundings for citation %d", citation.number, exc_info=True)
-
     def _view(self, state: Conversation, notice: str = "") -> list[Any]:
         """The whole page as a function of the conversation, in the order of ``view``."""
+        return [
+            "".join(views.settled(past) for past in state.past),
+            views.live_region(state.live, state.id),
+            # Hidden, not taken out: Gradio never gets ready if a part that it waits for is gone before it was drawn.
+            gr.update(visible=True if state.live is None else "hidden"),
+            *self._controls(state, notice),
+        ]
+
+    def _controls(self, state: Conversation, notice: str) -> list[Any]:
+        """What is around the answers, in the order of ``controls``."""
         running, empty = state.running, state.live is None
         listed = []
         with contextlib.suppress(RagError):
             listed = self._kept.conversations(state.visitor)
         return [
-            "".join(views.settled(past) for past in state.past),
-            views.live_region(state.live, state.id),
             views.notice(notice),
-            # Hidden, not taken out: Gradio never gets ready if a part that it waits for is gone before it was drawn.
-            gr.Column(visible=True if empty else "hidden"),
-            gr.Button(visible="hidden" if running else True),
-            gr.Button(visible=running),
-            gr.Button(visible=not running and not empty),
-            gr.Button(visible=not running and not empty),
+            gr.update(visible="hidden" if running else True),
+            gr.update(visible=running),
+            gr.update(visible=not running and not empty),
+            gr.update(visible=not running and not empty),
             views.export(not empty),
-            gr.Button(visible=not empty),
+            gr.update(visible=not empty),
             views.history(listed, state.id),
         ]
 
@@ -450,15 +395,6 @@ def _choices(chosen: Sequence[Any], mode: Mode | None = None) -> Choices:
         float(threshold),
         Filter(tuple(map(str, publishers or ())), str(since or "").strip() or None, str(until or "").strip() or None),
     )
-
-
-def _growing_view(state: Conversation) -> list[Any]:
-    """While an answer streams, nothing else changes, and a notice is still being read."""
-    return [gr.skip(), views.live_region(state.live, state.id), *(gr.skip() for _ in range(9))]
-
-
-def _nothing() -> list[Any]:
-    return [gr.skip() for _ in range(11)]
 
 
 def _html(value: str, elem_id: str, js_on_load: str | None = None) -> gr.HTML:

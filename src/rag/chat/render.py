@@ -7,12 +7,15 @@ from datetime import date
 from html import escape
 from urllib.parse import quote, urlsplit
 
+from rag.citations import place
 from rag.records import AnswerSentence, Citation, Document, Passage, Verdict
 
 CONTEXT = 320
 """Characters shown around a citation that no retrieved passage contains."""
 NEAR = 100
 """Characters on each side of a quote that are always shown."""
+_COPIES = 5
+"""Most copies of an article that are named."""
 NEAREST = 3
 """Passages shown openly under a refusal."""
 
@@ -102,7 +105,7 @@ def _part(kind: str, text: str) -> str:
 
 def prose(text: str) -> str:
     """Escaped text in which blank lines stay visible."""
-    return re.sub(r"\s*\n\s*\n\s*", "<br><br>", escape(text))
+    return re.sub(r"\s+", lambda found: "<br><br>" if found.group().count("\n") > 1 else found.group(), escape(text))
 
 
 def sentence(item: AnswerSentence, citations: Mapping[int, Citation], language: str, strong: str) -> str:
@@ -136,7 +139,8 @@ def emphasised(text: str, words: str) -> str:
 
 def marker(citation: Citation) -> str:
     """The button that shows the quote when pointed at, and opens the article at it when pressed."""
-    label = escape(f"Source {citation.number}: {citation.title}")
+    where = f", {citation.place}" if citation.place else ""
+    label = escape(f"Source {citation.number}: {citation.title}{where}")
     return (
         f'<button type="button" class="marker" data-cite="{citation.number}" aria-label="{label}">'
         f"[{citation.number}]</button>"
@@ -154,8 +158,8 @@ def verdict(value: Verdict) -> str:
 
 
 def source_card(citation: Citation, part: Excerpt) -> str:
-    """A citation with its number, origin and surroundings."""
-    about = [citation.publisher, day(citation.published)]
+    """A citation with its number, origin and surroundings, and the paths of other copies of its article."""
+    about = [citation.publisher, day(citation.published), citation.place]
     link = original_link(citation.url, citation.quote)
     return (
         f'<article class="card" tabindex="-1" data-number="{citation.number}" data-document="{escape(citation.document)}"'
@@ -163,25 +167,35 @@ def source_card(citation: Citation, part: Excerpt) -> str:
         f' aria-label="Source {citation.number}">'
         f'<header><span class="number" aria-hidden="true">{citation.number}</span>'
         f"<div>{_heading(citation.title, about, citation.path)}</div></header>{marked(part)}"
-        f'<p class="links"><button type="button" class="read">Read in the article</button>{link}</p></article>'
+        f'{_also_in(citation.also_in)}<p class="links"><button type="button" class="read">Read in the article</button>{link}</p></article>'
     )
 
 
 def reference(citation: Citation) -> str:
     """What is copied with a quote: title, publisher, date, and where it stands."""
-    place = citation.url or f"{citation.path}:{citation.start}-{citation.end}"
-    return ", ".join(filter(None, (citation.title, citation.publisher, day(citation.published), place)))
+    where = citation.url or f"{citation.path}:{citation.start}-{citation.end}"
+    parts = (citation.title, citation.publisher, day(citation.published), citation.place, where)
+    return ", ".join(filter(None, parts))
 
 
 def passage_card(passage: Passage) -> str:
     """A retrieved passage that no sentence cites."""
     article = passage.document
-    about = [article.publisher, day(article.published)]
+    about = [article.publisher, day(article.published), place(article, passage.start)]
     return (
         f'<article class="card passage"><header><div>{_heading(article.title, about, article.path)}</div></header>'
         f'<blockquote dir="auto"{_lang(article.language)}>{prose(passage.text.strip())}</blockquote>'
         f'<p class="links">{original_link(article.url, "")}</p></article>'
     )
+
+
+def _also_in(paths: Sequence[str]) -> str:
+    """A line that names other files with the same article; nothing without any."""
+    if not paths:
+        return ""
+    named = ", ".join(f'<span class="path" dir="ltr">{escape(path)}</span>' for path in paths[:_COPIES])
+    more = f" and {len(paths) - _COPIES:,} more" if len(paths) > _COPIES else ""
+    return f'<p class="also-in">Also in: {named}{more}</p>'
 
 
 def _heading(title: str, about: Sequence[str | None], path: str) -> str:

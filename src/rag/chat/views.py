@@ -149,7 +149,7 @@ def _searched(exchange: Exchange) -> str:
 def _reply(exchange: Exchange) -> str:
     answer = exchange.answer
     if answer is not None and answer.refused:
-        return f'<p class="answer refusal" dir="auto">{escape(answer.text)}</p>'
+        return f'<p class="answer refusal" dir="auto">{escape(answer.text)}</p>{_notice(answer)}'
     citations = {citation.number: citation for citation in exchange.citations}
     languages = {passage.document.id: passage.document.language for passage in exchange.passages}
     strong = exchange.short_answer
@@ -176,9 +176,11 @@ def _reply(exchange: Exchange) -> str:
         shown += newest(answer, date.today())
     if answer is not None and answer.unanswered:
         shown += f'<p class="answer refusal" dir="auto">{escape(unanswered(answer.unanswered))}</p>'
-    if answer is not None and answer.notice:
-        shown += f'<p class="fallback" role="status">{escape(answer.notice)}</p>'
-    return shown
+    return shown + (_notice(answer) if answer is not None else "")
+
+
+def _notice(answer: Answer) -> str:
+    return f'<p class="fallback" role="status">{escape(answer.notice)}</p>' if answer.notice else ""
 
 
 def _footer(exchange: Exchange) -> str:
@@ -188,7 +190,10 @@ def _footer(exchange: Exchange) -> str:
         return '<p class="status">Stopped.</p>'
     if exchange.answer is not None:
         return f'<div class="foot"><p class="status">{_facts(exchange, exchange.answer)}</p>{_RATING}</div>'
-    if not exchange.has_sources:
+    if exchange.ahead is not None:
+        place = f"{exchange.ahead} ahead of you" if exchange.ahead else "You are next"
+        doing = f'<span class="waiting">{place}</span>'
+    elif not exchange.has_sources:
         doing = "Searching the articles"
     else:
         doing = "Writing" if exchange.mode == "write" else "Quoting"
