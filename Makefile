@@ -1,6 +1,6 @@
 # `make chat` and `make test` do all the set-up they need, and skip it when it is done.
 .DELETE_ON_ERROR:
-.PHONY: chat test index lint format bench eval eval-development ablation screenshots setup clean
+.PHONY: chat test index lint format audit bench bench-peers scale eval eval-development ablation screenshots setup clean
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
@@ -16,7 +16,8 @@ index: setup
 
 test: setup
 	sh tests/need_chromium.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/unit tests/integration
+	$(BIN)/python -m pytest tests/browser
 
 lint: setup
 	$(BIN)/ruff check
@@ -29,6 +30,21 @@ format: setup
 
 bench: setup
 	$(BIN)/python benchmarks/bench.py
+
+# The same beside LangChain and LlamaIndex, which get an environment of their own: they want other versions of much.
+PEERS := .venv-peers
+bench-peers: setup $(PEERS)/.done
+	$(BIN)/python benchmarks/bench.py
+
+$(PEERS)/.done: benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# The index at ten thousand, a hundred thousand and a million chunks; takes a quarter of an hour and 8 GB of disk.
+scale: setup
+	$(BIN)/python benchmarks/scale.py --out runs/scale
 
 # Figures, every outcome and plots of the shipped gold questions.
 eval: setup index
@@ -47,6 +63,13 @@ ablation: setup index
 screenshots: setup index
 	$(BIN)/python docs/screenshots.py
 
+# Hashes, licences, known vulnerabilities and an SBOM of what is installed, in runs/audit/; the tools are kept apart.
+audit: setup
+	test -d .venv-audit || $(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	$(BIN)/python docs/licences.py --check
+	$(BIN)/python docs/audit.py --tools .venv-audit/bin --out runs/audit
+
 setup: $(DONE)
 
 # torch goes first and pinned: left to itself, pip would take its newest and largest build.
@@ -61,4 +84,4 @@ $(DONE): pyproject.toml constraints.txt src/rag/prepare.py
 	touch $(DONE)
 
 clean:
-	rm -rf $(VENV) index
+	rm -rf $(VENV) $(PEERS) .venv-audit index

@@ -5,6 +5,7 @@ import dataclasses
 import importlib.metadata
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -12,17 +13,18 @@ from typing import Any
 
 import platformdirs
 
-from rag import __version__, generations, hub, models
+from rag import __version__, generations, hub, languages, models
 from rag.answering import Answerer
+from rag.changes import Changes
 from rag.embedding import Embedder, OnnxEmbedder, TorchEmbedder
 from rag.errors import ModelError, UsageError
 from rag.evaluation import Evaluation, evaluate, fit_to_index
-from rag.indexing import IndexReport, Progress, build_index
+from rag.indexing import IndexReport, Progress, build_index, plan_index
 from rag.picking import Picker, Steps
 from rag.prompts import answer_messages
 from rag.question_sets import QuestionSet
 from rag.reader import OnnxReader, Reader
-from rag.records import Document
+from rag.records import Chunk, Document
 from rag.retrieval import Snapshot
 from rag.settings import Settings, usable_cores
 from rag.writer import LlamaCppWriter, Writer
@@ -50,7 +52,8 @@ class Assembly:
         threads = usable_cores(settings)
         if settings.embedding_runtime == "torch":
             return TorchEmbedder(folder, name, threads)
-        return OnnxEmbedder(folder, name, cache_folder(), threads)
+        int8 = settings.embedding_runtime == "onnx-int8"
+        return OnnxEmbedder(folder, name, cache_folder(), threads, int8)
 
     @cached_property
     def reader(self) -> Reader:
@@ -110,7 +113,7 @@ class Assembly:
     def snapshot(self) -> Snapshot:
         """The current generation, opened anew only when ``CURRENT`` names another one."""
         with self._lock:
-            if self._snapshot is None or generations.current(self.settings.index).name != self._snapshot.name:
+            if self._snapshot is None or generations.current_name(self.settings.index) != self._snapshot.name:
                 self._snapshot = Snapshot(self.settings.index)
             return self._snapshot
 
@@ -124,6 +127,11 @@ class Assembly:
         if document is None:
             raise UsageError(f"There is no document {name!r} in the index", "`rag search` shows ids and paths.")
         return document
+
+    def chunks(self, document: Document) -> list[Chunk]:
+        """The chunks of a stored document with their sentences, in order."""
+        store = self.snapshot().store
+        return store.chunks_of(store.rows_of(document.id))
 
     def facts(self) -> dict[str, Any]:
         """Versions, models and the index, every hash recomputed.
@@ -148,9 +156,10 @@ class Assembly:
                 "documents": manifest.documents,
                 "chunks": manifest.chunks,
                 "sentences": manifest.sentences,
-                "skipped": len(manifest.skipped),
+                "skipped": manifest.skipped,
                 "sha256": {name: file["sha256"] for name, file in manifest.files.items()},
             },
+            "languages": self._languages(),
             "embedding": {"model": self.embedder.name, "sha256": self.embedder.sha256},
             "reader": {"sha256": models.READER.sha256},
             "writer": {
@@ -160,6 +169,16 @@ class Assembly:
             },
             "packages": {name: importlib.metadata.version(name) for name in packages},
         }
+
+    def _languages(self) -> dict[str, str]:
+        articles = Counter(item.language for item in self.snapshot().store.listed())
+        multilingual = bool(self.settings.embedding_model)
+        facts = {
+            "articles": languages.summary(articles),
+            "models know": f"those of {self.embedder.name}" if multilingual else languages.name("en"),
+        }
+        notice = languages.corpus_notice(articles, multilingual=multilingual)
+        return facts | ({"notice": notice} if notice else {})
 
     def evaluate(self, questions: QuestionSet, progress: Callable[[int, int], None]) -> Evaluation:
         """Measure these settings on a question set; see ``evaluation.evaluate``."""
@@ -175,6 +194,17 @@ class Assembly:
         facts = {name: getattr(settings, name) for name in chosen} | {"generation": snapshot.name}
         return evaluate(self.answerer, unrefused, self.picker, snapshot, fitted, facts, progress)
 
+    def plan_index(self, *, rebuild: bool) -> Changes:
+        """What ``build_index`` would do; see ``indexing.plan_index``."""
+        return plan_index(
+            self.settings.corpus,
+            self.settings.index,
+            self.embedder,
+            chunk_tokens=self.settings.chunk_tokens,
+            max_file_bytes=self.settings.max_file_bytes,
+            rebuild=rebuild,
+        )
+
     def build_index(self, *, rebuild: bool, progress: Progress) -> IndexReport:
         """Bring the index up to date; see ``indexing.build_index``."""
         return build_index(
@@ -183,6 +213,7 @@ class Assembly:
             self.embedder,
             chunk_tokens=self.settings.chunk_tokens,
             max_file_bytes=self.settings.max_file_bytes,
+            cache_bytes=1_000_000 * self.settings.cache_megabytes,
             rebuild=rebuild,
             progress=progress,
         )

@@ -34,8 +34,9 @@ urged demanded agreed due provided pending""".split()
 _RELATIVES = frozenset("which who whom whose where".split())
 _NO_ASIDE = frozenset("and or but nor yet so if unless until till while whereas than rather as because though".split())
 _PRONOUN = re.compile(r"\W*(?:he|she|it|they|his|her|its|their|this|these|that|those)\b", re.IGNORECASE)
-_MARKER = re.compile(r"\s*\[\d[\d, ]*\]")
-_CLAUSE = re.compile(r"(.+?)((?:\s*\[\d[\d, ]*\])+)[,;]?\s*", re.DOTALL)
+# Begins where a run of spaces does, and not inside it, or a long run would be looked through from each of its spaces.
+_MARKER = re.compile(r"(?<!\s)\s*\[\d[\d, ]*\]")
+_CLAUSE_END = re.compile(r"(?<!\s)(?:\s*\[\d[\d, ]*\])+[,;]?\s*")
 _APPOSITION = re.compile(r"(?:an?|the|his|her|its|their|built|born|known|made|held|led|sent|won|\w+ed)\b")
 _CONTRAST = re.compile(r";\s+|,\s+but\s+")
 _CONDITION = re.compile(r"\W*(?:if|unless|when|should|had|were)\b", re.IGNORECASE)
@@ -105,10 +106,11 @@ def check_clauses(written: str, evidence: Sequence[str], titles: Sequence[str], 
     whole = check_sentence(without_markers(written), evidence, titles, question)
     if whole is not None:
         return [whole]
-    clauses = [match.group(1) for match in _CLAUSE.finditer(written)]
-    if len(clauses) < 2 or tokens(_CLAUSE.sub("", written)):  # words after the last marker belong to no clause
+    *clauses, rest = _CLAUSE_END.split(written)
+    clauses = clauses[1:] if clauses and not clauses[0] else clauses
+    if len(clauses) < 2 or tokens(rest):  # words after the last marker belong to no clause
         return None
-    checks = [check_sentence(without_markers(clause), evidence, titles, question) for clause in clauses]
+    checks = [check_sentence(" ".join(clause.split()), evidence, titles, question) for clause in clauses]
     return None if None in checks else [check for check in checks if check]
 
 

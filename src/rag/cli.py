@@ -1,4 +1,4 @@
-"""The command line: ``rag index | ask | search | show | eval | serve | models | info``.
+"""The command line: ``rag index | fetch | ask | search | show | eval | serve | models | info | doctor``.
 
 Exit status 0: done; 1: a clear error in one line on stderr; 2: wrong usage.
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 examples:
   rag index                                  read corpus/, embed what changed, write index/
+  rag index --watch                          the same after every change of the folder
   rag ask "When was Salyut 1 launched?"      one cited answer
   rag ask --batch questions.jsonl > answers.jsonl
   rag search "crew exchange" -k 3            the passages alone
@@ -105,9 +106,37 @@ def _parser() -> argparse.ArgumentParser:
         "Only new and changed articles are embedded. The new index replaces the old one at the very end, in one step; "
         "an interrupted run changes nothing.",
     )
-    index.add_argument("--corpus", type=Path, metavar="DIR", help="folder of .txt and .md articles (default: corpus)")
-    index.add_argument("--rebuild", action="store_true", help="embed every article anew")
+    index.add_argument("--corpus", type=Path, metavar="DIR", help="folder of articles (default: corpus)")
+    what = index.add_mutually_exclusive_group()
+    what.add_argument("--rebuild", action="store_true", help="read and embed every article anew")
+    what.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    what.add_argument("--watch", action="store_true", help="stay, and follow every change of the folder")
+    what.add_argument("--rollback", action="store_true", help="go back to the index before the current one")
     index.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+    fetch = command(
+        "fetch",
+        _fetch,
+        "load web pages into the corpus folder",
+        "The only command that loads pages. robots.txt is kept to, what has not changed is not loaded again, and a page "
+        "that cannot be had is named.",
+    )
+    fetch.add_argument(
+        "lists",
+        nargs="*",
+        type=Path,
+        metavar="URLS.txt",
+        default=[Path("urls.txt")],
+        help='files with one web address a line; "#" begins a comment (default: urls.txt)',
+    )
+    fetch.add_argument("--corpus", type=Path, metavar="DIR", help="folder to put them into (default: corpus)")
+    fetch.add_argument(
+        "--delay", type=_seconds, default=1.0, metavar="SECONDS", help="between requests to one host (default: 1)"
+    )
+    fetch.add_argument(
+        "--allow-private", action="store_true", help="also load from this machine and the private network"
+    )
+    fetch.add_argument("--json", action="store_true", help="print the summary as JSON")
 
     ask = command(
         "ask",
@@ -134,6 +163,12 @@ def _parser() -> argparse.ArgumentParser:
         "show", _show, "print the stored text of an article, exactly", "Its offsets are those of the citations."
     )
     show.add_argument("document", metavar="DOCUMENT_ID", help="id as in citations, or the path in the corpus")
+    show.add_argument(
+        "--markup",
+        action="store_true",
+        help="show how it was understood: sentences, chunks, pages, boilerplate, and where title, date … were found",
+    )
+    show.add_argument("--json", action="store_true", help="print the same as ranges of characters, as a JSON object")
 
     evaluate = command(
         "eval",
@@ -206,7 +241,17 @@ def _parser() -> argparse.ArgumentParser:
         "show index, models, versions and hashes",
         "Every hash is recomputed; a damaged file is an error.",
     )
+    info.add_argument("--verify", action="store_true", help="also check every count, offset and vector of the index")
     info.add_argument("--json", action="store_true", help="print a JSON object")
+
+    doctor = command(
+        "doctor",
+        _doctor,
+        "prove that this installation works",
+        "Versions, hashes, folders, the port, and one question answered offline from an article of its own. Changes "
+        "nothing; exit status 1 if anything failed.",
+    )
+    doctor.add_argument("--json", action="store_true", help="print a JSON object")
     return parser
 
 
@@ -232,14 +277,66 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 <= seconds <= 3600.0:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 3600")
+    return seconds
+
+
 def _index(options: argparse.Namespace, settings: Settings) -> int:
+    from rag import generations
     from rag.assembly import Assembly
+    from rag.terminal import changes_text
+    from rag.watching import changes_of
+
+    if options.rollback:
+        generation = generations.rollback(settings.index)
+        if options.json:
+            _print_json({"generation": generation.name, "created": generation.manifest.created})
+        else:
+            print(
+                f"{generation.name}, made {generation.manifest.created}, is in use again. "
+                "The next `rag index` brings it up to date with the corpus."
+            )
+        return 0
+    assembly = Assembly(settings)
+    if options.dry_run:
+        changes = assembly.plan_index(rebuild=False)
+        if options.json:
+            _print_json(
+                {
+                    "added": changes.added,
+                    "changed": changes.changed,
+                    "removed": changes.removed,
+                    "renamed": changes.renamed,
+                    "unchanged": len(changes.unchanged),
+                }
+            )
+        else:
+            print(changes_text(changes))
+        return 0
+    _bring_up_to_date(assembly, options.rebuild, options.json)
+    if options.watch:
+        print(f"Watching {settings.corpus}. Press Ctrl+C to stop.", file=sys.stderr)
+        for _ in changes_of(settings.corpus):
+            try:
+                _bring_up_to_date(assembly, False, options.json)
+            except RagError as error:  # e.g. an emptied folder, a full disk: the next change may mend it
+                print(f"rag: {error}", file=sys.stderr)
+    return 0
+
+
+def _bring_up_to_date(assembly: "Assembly", rebuild: bool, as_json: bool) -> None:
     from rag.terminal import index_progress, index_summary
 
     with index_progress() as progress:
-        report = Assembly(settings).build_index(rebuild=options.rebuild, progress=progress)
+        report = assembly.build_index(rebuild=rebuild, progress=progress)
     manifest = report.generation.manifest
-    if options.json:
+    if as_json:
         _print_json(
             {
                 "generation": report.generation.name,
@@ -247,17 +344,52 @@ def _index(options: argparse.Namespace, settings: Settings) -> int:
                 "documents": manifest.documents,
                 "chunks": manifest.chunks,
                 "sentences": manifest.sentences,
+                "added": len(report.changes.added),
+                "updated": len(report.changes.changed),
+                "renamed": len(report.changes.renamed),
                 "embedded_documents": report.embedded_documents,
                 "reused_documents": report.reused_documents,
                 "removed_documents": report.removed_documents,
+                "embedded_texts": report.embedded_texts,
                 "seconds": round(report.seconds, 3),
                 "chunks_per_second": round(report.embedded_chunks / report.seconds, 1),
-                "skipped": manifest.skipped,
+                "skipped": [dataclasses.asdict(file) for file in report.skipped],
             }
         )
     else:
-        print(index_summary(report))
-    return 0
+        print(index_summary(report), flush=True)
+
+
+def _fetch(options: argparse.Namespace, settings: Settings) -> int:
+    from rag.fetch import fetch, read_list
+    from rag.terminal import counting
+
+    wanted = [item for file in options.lists for item in read_list(file)]
+    if not wanted:
+        names = ", ".join(map(str, options.lists))
+        raise UsageError(f"{names} names no web address", "Write one a line, beginning with https://.")
+    with counting("fetching") as progress:
+        report = fetch(
+            wanted,
+            settings.corpus,
+            max_bytes=settings.max_file_bytes,
+            delay=options.delay,
+            allow_private=options.allow_private,
+            progress=progress,
+        )
+    if options.json:
+        failed = [
+            {"url": item.wanted.url, "where": item.wanted.where, "reason": item.reason} for item in report.failures
+        ]
+        _print_json({"fetched": report.fetched, "unchanged": report.unchanged, "failed": failed})
+    else:
+        for failure in report.failures:
+            print(f"rag: {failure}", file=sys.stderr)
+        counts = (
+            f"Fetched {len(report.fetched):,}, unchanged {len(report.unchanged):,}, failed {len(report.failures):,}."
+        )
+        print(f"{counts} Run `rag index` to read what is new." if report.fetched else counts)
+    return 0 if report.fetched or report.unchanged else 1
 
 
 def _ask(options: argparse.Namespace, settings: Settings) -> int:
@@ -322,7 +454,18 @@ def _search(options: argparse.Namespace, settings: Settings) -> int:
 def _show(options: argparse.Namespace, settings: Settings) -> int:
     from rag.assembly import Assembly
 
-    document = Assembly(settings).document(options.document)
+    assembly = Assembly(settings)
+    document = assembly.document(options.document)
+    if options.json:
+        from rag.markup import as_object
+
+        _print_json(as_object(document, assembly.chunks(document)))
+        return 0
+    if options.markup:
+        from rag.terminal import show_markup
+
+        show_markup(document, assembly.chunks(document))
+        return 0
     # Written as bytes: print would translate line ends on some systems, and quotes are exact to the character.
     sys.stdout.flush()
     sys.stdout.buffer.write(document.text.encode())
@@ -466,11 +609,30 @@ def _info(options: argparse.Namespace, settings: Settings) -> int:
     from rag.terminal import info_text
 
     facts = Assembly(settings).facts()
+    if options.verify:
+        from rag.verification import verify_index
+
+        facts["index"]["verified"] = verify_index(settings.index)
     if options.json:
         _print_json(facts)
     else:
         print(info_text(facts))
     return 0
+
+
+def _doctor(options: argparse.Namespace, settings: Settings) -> int:
+    from rag.doctor import as_line, as_object, conclusion, examine
+
+    findings = []
+    for finding in examine(settings):
+        findings.append(finding)
+        if not options.json:
+            print(as_line(finding), flush=True)
+    if options.json:
+        _print_json(as_object(findings))
+    else:
+        print(conclusion(findings))
+    return int(any(finding.state == "failed" for finding in findings))
 
 
 def _one(text: str | None, what: str, command: str) -> str:

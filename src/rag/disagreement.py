@@ -6,6 +6,7 @@ they contradict each other.
 
 from collections.abc import Sequence
 
+from rag.prose import short_answer, shown
 from rag.records import Evidence
 from rag.wording import content_stems, names, numbers, stems
 
@@ -24,9 +25,9 @@ def disagree(question: str, one: Evidence, other: Evidence) -> bool:
         return False
     asked = set(stems(question))
     for parts in (numbers, names):
-        left, right = (set(stems(" ".join(parts(_answer(item))))) - asked for item in (one, other))
+        left, right = (set(stems(" ".join(parts(short_answer(item))))) - asked for item in (one, other))
         if left or right:
-            return bool(left and right) and not (left & set(stems(other.text)) or right & set(stems(one.text)))
+            return bool(left and right) and not (left & set(stems(shown(other))) or right & set(stems(shown(one))))
     return False
 
 
@@ -50,10 +51,6 @@ def _month(item: Evidence) -> str:
     return (item.document.published or "")[:7] if len(item.document.published or "") >= 7 else ""
 
 
-def _answer(item: Evidence) -> str:
-    return item.document.text[slice(*item.answer)] if item.answer else ""
-
-
 def _is_about(question: str, item: Evidence) -> bool:
     wanted = set(content_stems(question))
-    return len(wanted & set(content_stems(f"{item.document.title} {item.text}"))) >= _ABOUT * len(wanted)
+    return len(wanted & set(content_stems(f"{item.document.title} {shown(item)}"))) >= _ABOUT * len(wanted)

@@ -23,8 +23,9 @@ from rag.metrics import (
     token_f1,
 )
 from rag.picking import Picker
+from rag.prose import prose
 from rag.question_sets import GoldQuestion, QuestionSet
-from rag.records import Answer, Document, Passage
+from rag.records import Answer, Citation, Document, Passage
 from rag.retrieval import Snapshot
 from rag.store import Store
 
@@ -218,7 +219,7 @@ def evaluate(
 def _judge(question: GoldQuestion, spans: Sequence[GoldSpan], answer: Answer, shown: Answer, store: Store) -> Outcome:
     short = shown.short_answer or ""
     alternatives = [text for part in question.answers for text in part]
-    quotes = {citation.number: citation.quote for citation in shown.citations}
+    quotes = {citation.number: _shown(citation, store) for citation in shown.citations}
     sentences = [(item.text, [quotes[number] for number in item.citations]) for item in shown.sentences]
     titles = " ".join(citation.title for citation in shown.citations)
 
@@ -255,6 +256,12 @@ def _judge(question: GoldQuestion, spans: Sequence[GoldSpan], answer: Answer, sh
 
 def _holds(text: str, question: GoldQuestion) -> bool:
     return bool(question.answers) and all(contains_gold(text, part) for part in question.answers)
+
+
+def _shown(citation: Citation, store: Store) -> str:
+    document = store.document(citation.document)
+    exact = document is not None and _is_exact(citation.document, citation, store)
+    return prose(document, citation.start, citation.end).text if document and exact else citation.quote
 
 
 def _is_exact(name: str, citation: Any, store: Store) -> bool:

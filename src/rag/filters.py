@@ -160,7 +160,8 @@ def parse(question: str, publishers: Sequence[str]) -> tuple[str, Filter]:
     rest, filter = question, NO_FILTER
     if len(question) > _MAX_LENGTH or not _TRIGGER.search(question):
         return rest, filter
-    known = _by_key(tuple(publishers))
+    # A publisher called "only" or "The Source" would make every typed filter unreadable.
+    known = {key: names for key, names in _by_key(tuple(publishers)).items() if not _OWN_WORDS.issuperset(key)}
     for take in (_in_brackets, _at_beginning, _at_end):
         while found := take(rest, known):
             rest, typed = found
@@ -278,6 +279,10 @@ _ALONE = re.compile(rf"{_ARTICLES}|published (?:(?:by|in) {_OF_PUBLISHERS}(?: {_
 _ASKS = frozenset(
     """who whom whose what which when where why how did does do is are was were has have had can could will would
     name list tell describe explain give""".split()
+)
+_OWN_WORDS = frozenset(
+    """only article articles source sources published of from by in on and or between to until till since after before
+    during dated using according based with up all a an but onward onwards s""".split()
 )
 _DENIES = frozenset("not never nor except without t than".split())
 _SEPARATORS = frozenset(",;:.?!–—-")

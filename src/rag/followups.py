@@ -33,7 +33,7 @@ _BARE = re.compile(
 _NAME_RUN = re.compile(
     r"(?:(?:[A-Z]\.){1,4}|[A-Z][\w’']*)(?:(?:[-–— ]| of the | of | for )(?:(?:[A-Z]\.){1,4}|[A-Z][\w’']*|\d[\w-]*))*"
 )
-_MARKER = re.compile(r"\s*\[\d+\]")
+_MARKER = re.compile(r"(?<!\s)\s*\[\d+\]")
 
 
 def needs_history(question: str) -> bool:

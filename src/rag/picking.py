@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,9 +13,10 @@ from rag.embedding import Embedder, Vectors
 from rag.evidence import PassageScores, QuestionWords, Ranking, SentenceReading
 from rag.filters import NO_FILTER, Filter
 from rag.metrics import contains_gold, token_f1
+from rag.prose import Prose, prose
 from rag.reader import Reader
 from rag.reading import Reading
-from rag.records import Evidence, Passage
+from rag.records import Document, Evidence, Passage
 from rag.retrieval import Retrieval, ScoredChunk, Snapshot, candidate_sentences, passages, search
 from rag.store import StoredSentence
 from rag.wording import content_stems, names, stem
@@ -151,12 +153,16 @@ class Picker:
         found = search(snapshot, question, query, k, self.steps.retrieval, filter)
         retrieved = passages(snapshot, found)
         seconds = time.perf_counter() - began
+        seen = [prose(passage.document, passage.start, passage.end) for passage in retrieved]
         readings: Sequence[Reading | None] = [None] * len(retrieved)
         if self.reader and self.steps.reads and _is_known(retrieved):
-            readings = self.reader.read(question, [(passage.document.title, passage.text) for passage in retrieved])
+            titles = [passage.document.title for passage in retrieved]
+            readings = self.reader.read(
+                question, [(title, part.text) for title, part in zip(titles, seen, strict=True)]
+            )
         known = snapshot.store.chunks_with(dict.fromkeys(content_stems(question)))
         words = QuestionWords.of(question, known, snapshot.store.chunks)
-        return _candidates(words, snapshot, found, retrieved, readings, query, seconds)
+        return _candidates(words, snapshot, found, retrieved, seen, readings, query, seconds)
 
     def _missing_words(self, snapshot: Snapshot, question: str) -> tuple[str, ...]:
         written = names(question)
@@ -184,6 +190,7 @@ def _candidates(
     snapshot: Snapshot,
     found: Sequence[ScoredChunk],
     retrieved: Sequence[Passage],
+    seen: Sequence[Prose],
     readings: Sequence[Reading | None],
     query: Vectors,
     retrieve_seconds: float,
@@ -198,20 +205,19 @@ def _candidates(
     before: dict[int, StoredSentence] = {}
     for sentence, cosine in candidate_sentences(snapshot, found, query):
         position = positions[sentence.chunk]
-        passage, scored, reading = retrieved[position], found[position], readings[position]
-        text = passage.document.text[sentence.start : sentence.end]
+        passage, scored, reading, whole = retrieved[position], found[position], readings[position], seen[position]
         previous = before.get(sentence.chunk)
         if sentence.citable:
-            start, end = sentence.start - passage.start, sentence.end - passage.start
+            start, end = whole.within(sentence.start, sentence.end)
             margin = float(margins[position])
             mass = reading.mass_within(start, end) if reading else 0.0
             read = SentenceReading(mass, margin, best_margin - margin, mass * float(np.exp(margin - everywhere)))
             rows.append(
                 evidence.features(
                     words,
-                    text,
-                    passage.document.text[previous.start : previous.end] if previous else "",
-                    f"{passage.document.title}\n{passage.text}",
+                    whole.text[start:end],
+                    whole.text[slice(*whole.within(previous.start, previous.end))] if previous else "",
+                    f"{passage.document.title}\n{whole.text}",
                     cosine,
                     PassageScores(
                         scored.cosine, scored.best_sentence_cosine, scored.bm25, found[0].score - scored.score
@@ -221,8 +227,17 @@ def _candidates(
             )
             spans.append((position, sentence.start, sentence.end))
             answer = reading.answer_within(start, end) if reading else None
-            answers.append((passage.start + answer[0], passage.start + answer[1]) if answer else None)
-            context_starts.append(previous.start if previous and previous.citable else None)
+            answers.append(whole.original(*answer) if answer else None)
+            follows = (
+                previous is not None and previous.citable and _adjoin(passage.document, previous.end, sentence.start)
+            )
+            context_starts.append(previous.start if previous and follows else None)
         before[sentence.chunk] = sentence
     features = np.array(rows) if rows else np.zeros((0, len(evidence.FEATURES)))
     return Candidates(tuple(retrieved), tuple(spans), tuple(answers), tuple(context_starts), features, retrieve_seconds)
+
+
+def _adjoin(document: Document, end: int, start: int) -> bool:
+    """Whether no boilerplate stands between two sentences, so that they can be quoted as one."""
+    at = bisect_left(document.boilerplate, (end,))
+    return at == len(document.boilerplate) or document.boilerplate[at][0] >= start

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from rag.prose import plain, prose
 from rag.records import Passage
 
 NOT_IN_SOURCES = "Not in the sources."
@@ -18,7 +19,7 @@ def answer_messages(question: str, evidence: Sequence[str]) -> list[dict[str, st
         question: standalone.
         evidence: sentences, best first, numbered from 1.
     """
-    sources = "\n".join(f"[{number}] {' '.join(sentence.split())}" for number, sentence in enumerate(evidence, 1))
+    sources = "\n".join(f"[{number}] {plain(sentence)}" for number, sentence in enumerate(evidence, 1))
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"{sources}\n\nQuestion: {question}"}]
 
 
@@ -41,7 +42,7 @@ def answer_grammar(question: str, source: str, holding: str = "") -> str:
     known = f"{source} {question}" if _PRONOUN.match(source) else source
     words = {form for word in [*known.split(), *_GLUE.split()] for form in _forms(word)}
     words.discard(NOT_IN_SOURCES.split()[0])
-    held = " ".join(holding.split())
+    held = plain(holding)
     first = f"text {_literal(held)} text" if held and not re.search(r"[\[\]]", held) else "text"
     return "\n".join(
         (
@@ -81,7 +82,7 @@ def passage_messages(question: str, passages: Sequence[Passage]) -> list[dict[st
         about = ", ".join(
             filter(None, (passage.document.title, passage.document.publisher, passage.document.published))
         )
-        sources.append(f"[{number}] {about}\n{' '.join(passage.text.split())}")
+        sources.append(f"[{number}] {about}\n{prose(passage.document, passage.start, passage.end).text}")
     text = "\n\n".join(sources)
     return [
         {"role": "system", "content": SYSTEM_FOR_PASSAGES},

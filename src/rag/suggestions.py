@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 
+from rag.prose import prose
 from rag.records import Passage
 from rag.sentences import split_sentences
 from rag.wording import FUNCTION_WORDS, MONTHS, NUMBER_WORDS, content_stems, names, numbers, stems, tokens
@@ -332,15 +333,16 @@ def suggest(
 
 def _candidates(passages: Sequence[Passage], asked: Sequence[_Sense]) -> list[_Candidate]:
     english = [passage for passage in passages if passage.document.language.startswith("en")]
-    known = _names_in([passage.text for passage in english])
+    known = _names_in([prose(passage.document, passage.start, passage.end).text for passage in english])
     topic = asked[-1].words if asked else frozenset()
     said_of_topic = bool(asked and asked[-1].kind and topic > asked[-1].named)
     found: dict[str, _Candidate] = {}
     for passage in english:
-        text, title = passage.text, passage.document.title
+        document, title = passage.document, passage.document.title
         title_words = set(content_stems(title))
-        for sentence in split_sentences(text):
-            quote = text[sentence.start : sentence.end]
+        text = document.text[: passage.end]
+        for sentence in split_sentences(text, passage.start, boilerplate=document.boilerplate):
+            quote = prose(document, sentence.start, sentence.end).text
             made = questions(quote, title, known) if sentence.citable else []
             words = set(content_stems(quote)) if made else set()
             if said_of_topic and topic <= words:  # it answers what was just asked
@@ -349,7 +351,7 @@ def _candidates(passages: Sequence[Passage], asked: Sequence[_Sense]) -> list[_C
             for question in made:
                 sense = _sense(question)
                 if not any(_asks_same(sense, before) for before in asked):
-                    found.setdefault(question, _Candidate(question, sense, passage.document.id, quote, near))
+                    found.setdefault(question, _Candidate(question, sense, document.id, quote, near))
     return list(found.values())
 
 

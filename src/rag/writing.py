@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rag.checking import check_clauses, may_be_carried, without_markers
 from rag.errors import ModelError
 from rag.prompts import answer_grammar, answer_messages, passage_messages
+from rag.prose import short_answer, shown
 from rag.records import AnswerSentence, Evidence, Passage, Verdict
 from rag.sentences import split_sentences
 from rag.writer import Writer
@@ -48,9 +49,9 @@ class Task:
 
 
 def quote(sources: Sequence[Evidence], numbers: Sequence[int]) -> Generator[AnswerSentence]:
-    """The sources of these numbers as they stand."""
+    """The prose of the sources of these numbers, word for word."""
     for number in numbers:
-        yield AnswerSentence(sources[number - 1].text, "quoted", (number,))
+        yield AnswerSentence(shown(sources[number - 1]), "quoted", (number,))
 
 
 def write(
@@ -78,7 +79,7 @@ def _one_by_one(
     for number in range(1, len(task.sources) + 1):
         sentence = None
         if number <= len(task.asked) and not task.problem:
-            question, answer = task.asked[number - 1], _short_answer(task.sources[number - 1])
+            question, answer = task.asked[number - 1], short_answer(task.sources[number - 1])
             text = _first_sentence(task, number, writer, ends - time.monotonic())
             sentence = _checked(text, task, question) if text else None
             worded = sentence is not None and sentence != next(quote(task.sources, [number]))
@@ -91,8 +92,8 @@ def _one_by_one(
 def _first_sentence(task: Task, number: int, writer: Writer, timeout: float) -> str:
     """What the writer makes of one source; as far as it came where it leaves its words."""
     source, question = task.sources[number - 1], task.asked[number - 1]
-    messages = answer_messages(question, [source.text])
-    grammar = answer_grammar(question, source.text, _short_answer(source))
+    messages = answer_messages(question, [shown(source)])
+    grammar = answer_grammar(question, shown(source), short_answer(source))
     try:
         for text in _sentences(task, question, writer, messages, _MAX_TOKENS, timeout, grammar):
             task.written += 1
@@ -105,8 +106,8 @@ def _first_sentence(task: Task, number: int, writer: Writer, timeout: float) -> 
 def _from_passages(
     task: Task, writer: Writer, answers_alike: Callable[[str, str, str], bool], words: int, timeout: float
 ) -> Generator[AnswerSentence]:
-    answer, first_sources = _short_answer(task.sources[0]), len(task.sources)
-    shown: list[AnswerSentence] = []
+    answer, first_sources = short_answer(task.sources[0]), len(task.sources)
+    told: list[AnswerSentence] = []
     used = 0
     try:
         messages = passage_messages(task.question, task.passages)
@@ -115,25 +116,21 @@ def _from_passages(
             sentence = _checked(text, task, task.question)
             if sentence is None:
                 break  # a model that has left its sources does not come back to them
-            if not shown and answer and not answers_alike(task.question, sentence.text, answer):
+            if not told and answer and not answers_alike(task.question, sentence.text, answer):
                 break
             task.carried += 1
             used += len(sentence.text.split())
-            if any(sentence.citations == before.citations for before in shown):
+            if any(sentence.citations == before.citations for before in told):
                 continue  # the second wording of the same source adds nothing
-            if shown and used > words:
+            if told and used > words:
                 break
-            shown.append(sentence)
+            told.append(sentence)
             yield sentence
     except ModelError as error:
         task.problem = str(error)
-    cited = {number for sentence in shown for number in sentence.citations}
-    if not shown or len(task.asked) > 1:
+    cited = {number for sentence in told for number in sentence.citations}
+    if not told or len(task.asked) > 1:
         yield from quote(task.sources, [n for n in range(1, first_sources + 1) if n not in cited])
-
-
-def _short_answer(source: Evidence) -> str:
-    return source.document.text[slice(*source.answer)] if source.answer else ""
 
 
 def _sentences(
@@ -177,4 +174,4 @@ def _checked(written: str, task: Task, question: str) -> AnswerSentence | None:
 
 
 def _texts_and_titles(items: Sequence[Evidence]) -> tuple[list[str], list[str]]:
-    return [item.text for item in items], [item.document.title for item in items]
+    return [shown(item) for item in items], [item.document.title for item in items]

@@ -29,6 +29,8 @@ QUESTION = "When was Salyut 1 launched?"
 
 Make = Callable[..., Answerer]
 
+NO_COPIES = SimpleNamespace(other_copies=lambda document: ())
+
 
 @pytest.fixture
 def make(write_corpus: Callable[[Mapping[str, str | bytes]], Path], tmp_path: Path) -> Make:
@@ -69,6 +71,25 @@ def test_quote_mode_shows_the_evidence_itself(make: Make) -> None:
     assert (answer.short_answer, answer.model, answer.refused) == ("19 April 1971", "quote", False)
     assert answer.citations[0].published == "2021-06-18"
     assert_carried(answer)
+
+
+def test_a_broken_text_is_read_and_shown_mended_and_quoted_as_it_stands(
+    write_corpus: Callable[[Mapping[str, str | bytes]], Path], tmp_path: Path
+) -> None:
+    stands = "Salyut 1 was laun-\nched on 19 Ap-\nril 1971 with a\nsuf\ufb01cient crew."
+    text = f"The story of Salyut\n\nIt was launched\nin the spring.\n{stands}\nIn April it flew."
+    embedder = BagOfWordsEmbedder()
+    build_index(write_corpus({"a.txt": text}), tmp_path / "index", embedder, chunk_tokens=90, max_file_bytes=10_000)
+    snapshot, picker = Snapshot(tmp_path / "index"), Picker(embedder, FakeReader(["19 April 1971"]))
+    settings = Settings(mode="quote", refuse_below=0.0, sources=1)
+    answer = Answerer(lambda: snapshot, picker, lambda: ScriptedWriter(), settings).answer(QUESTION)
+    (citation,) = answer.citations
+    assert (answer.sentences[0].text, answer.sentences[0].verdict) == (
+        "Salyut 1 was launched on 19 April 1971 with a sufficient crew.",
+        "quoted",
+    )
+    assert answer.short_answer == "19 April 1971"
+    assert citation.quote == stands == text[citation.start : citation.end]
 
 
 def test_sources_are_known_before_the_writer_is_asked(make: Make) -> None:
@@ -148,6 +169,36 @@ def test_below_the_threshold_it_refuses_and_names_what_is_nowhere(make: Make) ->
     assert answer.sentences == answer.citations == ()
     assert answer.short_answer is None
     assert answer.retrieved
+
+
+@pytest.mark.parametrize("multilingual", [False, True])
+def test_a_question_in_another_language_gets_a_notice(make: Make, multilingual: bool) -> None:
+    answerer = make(refuse_below=0.0, embedding_model="multilingual" if multilingual else "")
+    german = answerer.answer("Wann wurde Saljut 1 gestartet?")
+    assert ("seems to be in German" in german.notice) is not multilingual
+    assert answerer.answer(QUESTION).notice == ""
+
+
+def test_sources_in_another_language_are_quoted(write_corpus: Callable[..., Path], tmp_path: Path) -> None:
+    said = "Die Station Mir ist 2001 nicht unkontrolliert in den Pazifik gestürzt."
+    embedder = BagOfWordsEmbedder()
+    corpus = write_corpus({"mir.md": f"---\ntitle: Mir\nlanguage: de\n---\n\n{said}\n"})
+    build_index(corpus, tmp_path / "index", embedder, chunk_tokens=60, max_file_bytes=10_000)
+    snapshot = Snapshot(tmp_path / "index")
+    # Without its "nicht" the sentence says the opposite, which the check of English sentences would not notice.
+    writer = ScriptedWriter([said.replace("nicht ", "")])
+    settings = Settings(mode="write", refuse_below=0.0)
+    answerer = Answerer(lambda: snapshot, Picker(embedder, FakeReader()), lambda: writer, settings)
+    answer = answerer.answer("When did the station Mir fall into the sea in 2001?")
+    assert [(sentence.text, sentence.verdict) for sentence in answer.sentences] == [(said, "quoted")]
+    assert answer.notice == "The sources are quoted, since the check of worded sentences knows English only."
+    assert writer.requests == []
+
+
+def test_a_refusal_of_a_question_in_another_language_says_so_too(make: Make) -> None:
+    answer = make(refuse_below=1.0).answer("Wann wurde Saljut 1 gestartet?")
+    assert answer.refused
+    assert "seems to be in German" in answer.notice
 
 
 def test_a_follow_up_is_asked_as_a_question_of_its_own(make: Make) -> None:
@@ -270,7 +321,7 @@ def about(question: str, *quotes: str, sure: float = 0.9, answer: str = "", chun
 
 
 def told(*found: Picked, writer: Writer | None = None, **settings: Any) -> Answerer:
-    snapshot: Any = SimpleNamespace(name="gen", publishers=())
+    snapshot: Any = SimpleNamespace(name="gen", store=NO_COPIES, publishers=())
     chosen = Settings(**{"mode": "write" if writer else "quote", "refuse_below": 0.5, **settings})
     assert writer or chosen.mode == "quote"
     return Answerer(lambda: snapshot, CannedPicker(*found), lambda: writer, chosen)  # type: ignore[arg-type,return-value]
@@ -368,7 +419,7 @@ def test_a_later_part_is_taken_as_it_stands_where_that_is_answered_well() -> Non
 
 def test_only_the_chosen_reading_is_looked_at_closely() -> None:
     picker = CannedPicker(about(ONE, SALYUT), about("when did Mir? (fall)", MIR))
-    snapshot: Any = SimpleNamespace(name="gen", publishers=())
+    snapshot: Any = SimpleNamespace(name="gen", store=NO_COPIES, publishers=())
     settings = Settings(mode="quote", passages=7, candidates=11)
     answerer = Answerer(lambda: snapshot, picker, lambda: ScriptedWriter(), settings)
     answerer.answer("When did Salyut 6 fall, and when did Mir?")
@@ -461,7 +512,7 @@ def test_without_its_writer_it_quotes_and_says_why() -> None:
     def missing() -> Writer:
         raise ModelError("The writer model m.gguf cannot be read: No such file", "Name another.")
 
-    snapshot: Any = SimpleNamespace(name="gen", publishers=())
+    snapshot: Any = SimpleNamespace(name="gen", store=NO_COPIES, publishers=())
     answer = Answerer(lambda: snapshot, CannedPicker(about(ONE, SALYUT)), missing, Settings(mode="write")).answer(ONE)
     assert [sentence.verdict for sentence in answer.sentences] == ["quoted"]
     assert answer.model == "quote"
@@ -597,7 +648,7 @@ def test_a_filter_typed_earlier_is_not_carried_on(of_three: Answerer) -> None:
     assert "CGTN" not in answer.standalone_question
     assert len({passage.document.path for passage in answer.retrieved}) == 5
     picker = CannedPicker()
-    snapshot: Any = SimpleNamespace(name="gen", publishers=("CGTN",))
+    snapshot: Any = SimpleNamespace(name="gen", store=NO_COPIES, publishers=("CGTN",))
     answerer = Answerer(lambda: snapshot, picker, lambda: ScriptedWriter(), Settings(mode="quote"))
     for question in ("What about Salyut 1?", "Why?", "When was that?"):
         answerer.answer(question, history)
@@ -617,7 +668,9 @@ def test_every_part_of_a_question_is_asked_of_the_admitted_articles() -> None:
             return super().pick(snapshot, question, keep, read)
 
     picker = Filtered(about(ONE, SALYUT))
-    snapshot: Any = SimpleNamespace(name="gen", publishers=("CGTN",), admitted=lambda _: SimpleNamespace(documents=1))
+    snapshot: Any = SimpleNamespace(
+        name="gen", store=NO_COPIES, publishers=("CGTN",), admitted=lambda _: SimpleNamespace(documents=1)
+    )
     answer = Answerer(lambda: snapshot, picker, lambda: ScriptedWriter(), Settings(mode="quote")).answer(
         "When did Salyut 6 fall, and when did Mir? (only CGTN)"
     )

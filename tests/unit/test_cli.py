@@ -22,12 +22,12 @@ from rag.store import Store
 WriteCorpus = Callable[[Mapping[str, str | bytes]], Path]
 Run = Callable[..., SimpleNamespace]
 
-COMMANDS = ("index", "ask", "search", "show", "eval", "serve", "info")
+COMMANDS = ("index", "fetch", "ask", "search", "show", "eval", "serve", "info")
 ANSWER_KEYS = (
     "id question standalone_question filter short_answer answer refused confidence sentences unanswered citations "
     "retrieved seconds model generation written carried notice"
 ).split()
-CITATION_KEYS = "number document title path url published start end quote".split()
+CITATION_KEYS = "number document title path url published start end quote place also_in".split()
 
 
 def stored_file() -> str:
@@ -152,7 +152,7 @@ def test_search_objects(indexed: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     found = json.loads(result.out)
     assert list(found) == ["id", "query", "results"]
     (passage,) = found["results"]
-    assert list(passage) == "document title path url publisher published start end score text".split()
+    assert list(passage) == "document title path url publisher published place start end score text".split()
     assert (passage["path"], passage["publisher"]) == ("sub/mir.md", "CGTN")
     assert passage["text"] == stored_file()[passage["start"] : passage["end"]]
     stdin(monkeypatch, {"id": 1, "query": "When did Mir fly?"}, {"id": 2, "query": "first station"})
@@ -208,22 +208,26 @@ def test_show_prints_the_file_itself(indexed: Run) -> None:
 
 def test_the_summary_of_indexing(indexed: Run, write_corpus: WriteCorpus) -> None:
     assert indexed("index").out == "The index is up to date: 2 documents, 2 chunks, 3 sentences (gen-000001).\n"
-    write_corpus({"new.md": "A new article came in.", "x.pdf": "x"})
+    write_corpus({"new.md": "A new article came in.", "x.png": "x"})
     result = indexed("index", "--json")
     assert (result.status, result.err) == (0, "")
     summary = json.loads(result.out)
     assert summary.pop("seconds") > 0
     assert summary.pop("chunks_per_second") > 0
-    reason = "no reader for .pdf (read: .txt, .md, .markdown)"
-    assert summary.pop("skipped") == [{"path": "x.pdf", "reason": reason}]
+    reason = "no reader for .png"
+    assert summary.pop("skipped") == [{"path": "x.png", "reason": reason}]
     assert summary == {
         "generation": "gen-000002",
         "changed": True,
         "documents": 3,
         "chunks": 3,
         "sentences": 4,
+        "added": 2,
+        "updated": 0,
+        "renamed": 0,
+        "embedded_texts": 2,
         "embedded_documents": 1,
         "reused_documents": 2,
         "removed_documents": 0,
     }
-    assert f"Skipped 1 files:\n  x.pdf: {reason}" in indexed("index", "--rebuild").out
+    assert f"Skipped 1 files:\n  x.png: {reason}" in indexed("index", "--rebuild").out

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.corpus import add_file, remove_file
-from rag.documents import SUFFIXES
 from rag.errors import CorpusError
 
+TEXT_SUFFIXES = (".txt", ".md", ".markdown", ".html")
 TEXT = b"Mir flew from 1986 to 2001.\n"
 
 
@@ -42,7 +42,7 @@ def test_names_are_made_safe(tmp_path: Path, name: str, stored: str) -> None:
     assert add_file(tmp_path, name, TEXT, 1000) == stored
 
 
-@given(st.text(max_size=60), st.sampled_from(SUFFIXES))
+@given(st.text(max_size=60), st.sampled_from(TEXT_SUFFIXES))
 def test_no_name_leaves_the_folder(tmp_path_factory: pytest.TempPathFactory, stem: str, suffix: str) -> None:
     corpus = tmp_path_factory.mktemp("corpus")
     stored = add_file(corpus, stem + suffix, TEXT, 1000)
@@ -58,6 +58,9 @@ def test_no_name_leaves_the_folder(tmp_path_factory: pytest.TempPathFactory, ste
         ("mir.md", b"", "empty"),
         ("mir.md", b"\x00\x01", "binary"),
         ("mir.md", b"x" * 2000, "the limit is 1,000"),
+        ("mir.pdf", TEXT, "no PDF file"),
+        ("mir.html", b"<html></html>", "no text in it"),
+        ("mir.csv", b"name,age\nMir,15\n", "no column named text"),
         ("mir.md", b"---\na: [\n---\ntext", "front matter"),
     ],
 )
@@ -72,6 +75,19 @@ def test_deleting(tmp_path: Path) -> None:
     (tmp_path / "sub" / "mir.md").write_bytes(TEXT)
     remove_file(tmp_path, "sub/mir.md")
     assert not (tmp_path / "sub" / "mir.md").exists()
+
+
+def test_an_article_inside_a_file_goes_with_the_file(tmp_path: Path) -> None:
+    name = add_file(tmp_path, "rows.csv", b"title,text\nMir,It flew from 1986 to 2001.\n", 1000)
+    with pytest.raises(CorpusError, match="one of the articles in rows"):
+        remove_file(tmp_path, f"{name}#1")
+    remove_file(tmp_path, name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_which_only_a_part_is_readable_is_taken(tmp_path: Path) -> None:
+    rows = b'{"text": "Mir flew from 1986 to 2001."}\nbroken\n'
+    assert add_file(tmp_path, "rows.jsonl", rows, 1000) == "rows.jsonl"
 
 
 @pytest.mark.parametrize("path", ["mir.md", "../secret.md", "/etc/passwd", ".hidden.md", "link.md", "", "sub"])

@@ -12,11 +12,14 @@ import rag
 
 LAYERS = [
     "records errors settings",
-    "wording documents sentences chunking prompts citations checking followups reading evidence metrics models question_sets compound excerpts disagreement filters suggestions",
-    "embedding vectors store reader writer generations onnx_export hub corpus openai_writer transformers_writer",
-    "indexing retrieval picking writing answering answer_json evaluation",
+    """wording documents sentences chunking prompts citations checking followups reading evidence metrics models
+    question_sets compound excerpts disagreement filters suggestions duplicates languages robots markup web_files
+    prose bylines boilerplate_lines boilerplate datelines stopping""",
+    """embedding vectors bm25 store vector_cache reader writer generations onnx_export hub corpus changes watching
+    openai_writer transformers_writer loading fetch""",
+    "generation_writer indexing verification retrieval picking writing answering answer_json evaluation",
     "assembly",
-    "terminal plots cli chat prepare __main__",
+    "terminal plots cli chat prepare doctor __main__",
 ]
 """Lowest first."""
 
@@ -79,13 +82,17 @@ def test_imports_are_seen_in_every_form(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("runtime", "modules"),
     [
+        ("watchfiles", {"watching"}),
         ("faiss", {"vectors"}),
-        ("sqlite3", {"store", "chat"}),
+        ("sqlite3", {"generations", "store", "vector_cache", "chat"}),
         ("xllamacpp", {"writer"}),
-        ("onnxruntime", {"embedding", "reader"}),
+        ("onnxruntime", {"embedding", "onnx_export", "reader"}),
         ("torch", {"embedding", "onnx_export", "transformers_writer"}),
         ("sentence_transformers", {"embedding", "onnx_export"}),
         ("gradio", {"chat"}),
+        ("httpx2", {"fetch", "hub", "loading", "openai_writer"}),
+        ("datasketch", {"duplicates"}),
+        ("py3langid", {"languages"}),
         ("argparse", {"cli", "onnx_export"}),
         ("pickle", set()),
     ],

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from fakes import BagOfWordsEmbedder, FakeReader
+from rag import picking
 from rag.evidence import FEATURES
 from rag.indexing import build_index
 from rag.picking import Picked, Picker, Steps
 from rag.reading import Reading
-from rag.records import Passage
+from rag.records import Document, Passage
 from rag.retrieval import Snapshot
 
 QUESTION = "Which station flew around the Earth?"
@@ -266,3 +267,10 @@ def test_without_a_reader_it_is_enough_to_hold_the_answer(
     embedder: BagOfWordsEmbedder, sentence: str, alike: bool
 ) -> None:
     assert Picker(embedder, None, FUSED).answers_alike("When did it fall?", sentence, "1982") is alike
+
+
+def test_sentences_around_boilerplate_are_not_quoted_as_one() -> None:
+    text = "It rained. Share this. It stopped. It froze."
+    source = Document("a", "a.txt", text, 0, "", "Rain", boilerplate=((11, 22),))
+    assert not picking._adjoin(source, 10, 23)
+    assert picking._adjoin(source, 34, 35)

@@ -337,3 +337,10 @@ def test_suggestions_differ_and_are_the_same_each_time(texts: list[list[str]], a
     assert len(set(found)) == len(found) <= most + 2
     assert not set(found) & set(asked)
     assert all(question.endswith("?") for question in found)
+
+
+def test_suggestions_come_from_mended_sentences_outside_of_boilerplate() -> None:
+    text = "The Orvel Dam was com-\npleted in 1961. The Orvel Bridge was opened in 1932."
+    begin = text.index("The Orvel Bridge")
+    source = Document("a", "a.txt", text, 0, "", TITLE, boilerplate=((begin, len(text)),))
+    assert suggest([Passage(1, source, 0, len(text), 1.0)], []) == ["When was the Orvel Dam completed?"]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from fakes import ScriptedWriter
+from rag.citations import number_citations
 from rag.errors import ModelError
 from rag.prompts import passage_messages
 from rag.records import AnswerSentence, Document, Evidence, Passage
@@ -156,3 +157,48 @@ def test_an_answer_ends_at_its_length() -> None:
     for words, sentences in ((60, 3), (13, 2)):
         task = Task("What is known?", [MIR, SALYUT, GUESTS], passages=PASSAGES)
         assert len(written(task, text, words=words)) == sentences
+
+
+# Text that was broken on its way here
+
+
+BROKEN = (
+    "Mir fell in 2001. ⟦Photo: AFP⟧ The joint opera-\ntion of Mir, with of\ufb01ces in three cities, ended in\n2001."
+)
+
+
+def broken(quote: str, answer: str = "") -> Evidence:
+    begin, end = BROKEN.index("⟦"), BROKEN.index("⟧")
+    text = BROKEN.replace("⟦", "").replace("⟧", "")
+    source = Document("b", "b.txt", text, 0, "", "Mir", boilerplate=((begin, end - 1),))
+    start = text.index(quote)
+    span = (text.index(answer), text.index(answer) + len(answer)) if answer else None
+    return Evidence(source, start, start + len(quote), 0.9, span)
+
+
+MENDED = "The joint operation of Mir, with offices in three cities, ended in 2001."
+
+
+def test_a_quote_is_shown_mended_and_cited_as_it_stands() -> None:
+    item = broken("The joint opera-\ntion of Mir, with of\ufb01ces in three cities, ended in\n2001.")
+    assert list(quote([item], [1])) == [AnswerSentence(MENDED, "quoted", (1,))]
+    (citation,) = number_citations([item])
+    assert citation.quote == item.document.text[citation.start : citation.end]
+    assert "opera-\ntion" in citation.quote
+
+
+def test_the_writer_reads_the_mended_sentence_and_is_checked_against_it() -> None:
+    item = broken("The joint opera-\ntion of Mir, with of\ufb01ces in three cities, ended in\n2001.", "in\n2001")
+    writer = ScriptedWriter(["The joint operation of Mir ended in 2001 [1]."])
+    shown = list(write(Task("When did it end?", [item], ["When did it end?"]), writer, alike, 60, 5.0))
+    assert [(sentence.text, sentence.verdict) for sentence in shown] == [
+        ("The joint operation of Mir ended in 2001.", "supported")
+    ]
+    assert writer.requests[0][1]["content"].startswith(f"[1] {MENDED}\n")
+    assert 'text "in 2001" text' in writer.grammars[0]
+
+
+def test_whole_passages_are_shown_to_the_writer_without_their_boilerplate() -> None:
+    item = broken("2001.")
+    content = passage_messages("Why?", [Passage(1, item.document, 0, len(item.document.text), 0.9)])[1]["content"]
+    assert f"[1] Mir\nMir fell in 2001. {MENDED}\n" in content
