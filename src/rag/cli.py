@@ -336,6 +336,7 @@ def _bring_up_to_date(assembly: "Assembly", rebuild: bool, as_json: bool) -> Non
     with index_progress() as progress:
         report = assembly.build_index(rebuild=rebuild, progress=progress)
     manifest = report.generation.manifest
+    formats = assembly.snapshot().store.by_format()
     if as_json:
         _print_json(
             {
@@ -353,11 +354,12 @@ def _bring_up_to_date(assembly: "Assembly", rebuild: bool, as_json: bool) -> Non
                 "embedded_texts": report.embedded_texts,
                 "seconds": round(report.seconds, 3),
                 "chunks_per_second": round(report.embedded_chunks / report.seconds, 1),
+                "formats": [dataclasses.asdict(count) for count in formats],
                 "skipped": [dataclasses.asdict(file) for file in report.skipped],
             }
         )
     else:
-        print(index_summary(report), flush=True)
+        print(index_summary(report, formats), flush=True)
 
 
 def _fetch(options: argparse.Namespace, settings: Settings) -> int:

@@ -110,6 +110,19 @@ _LISTED = ", ".join(field.name for field in fields(Listed))
 
 
 @dataclass(frozen=True, slots=True)
+class FormatCount:
+    """What was read of the files with one ending."""
+
+    suffix: str
+    files: int
+    articles: int
+    chunks: int
+    characters: int
+    boilerplate: int
+    """Characters of these that are no part of an article."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Described:
     id: str
     path: str
@@ -425,6 +438,19 @@ class Store:
         """Every document without its text, newest first, those without a date last, then by title."""
         sql = f"SELECT {_LISTED} FROM documents ORDER BY published DESC, title, path"
         return [Listed(*row) for row in self._rows(sql)]
+
+    def by_format(self) -> list[FormatCount]:
+        """What was read of each kind of file, most articles first."""
+        counted: dict[str, list[Any]] = {}
+        sql = "SELECT file, chunks, characters, boilerplate FROM documents"
+        for file, chunks, characters, boilerplate in self._rows(sql):
+            found = counted.setdefault(Path(file).suffix.lower(), [set(), 0, 0, 0, 0])
+            found[0].add(file)
+            marked = sum(end - start for start, end in json.loads(boilerplate))
+            for place, more in enumerate((1, chunks, characters, marked), 1):
+                found[place] += more
+        counts = [FormatCount(suffix, len(files), *numbers) for suffix, (files, *numbers) in counted.items()]
+        return sorted(counts, key=lambda count: (-count.articles, count.suffix))
 
     def all_documents(self) -> list[Document]:
         """Every document, ordered by path."""

@@ -15,6 +15,7 @@ from rag.evaluation import Evaluation
 from rag.indexing import IndexReport, Progress
 from rag.markup import Kind
 from rag.records import Answer, Chunk, Citation, Document, Passage
+from rag.store import FormatCount
 
 
 @contextlib.contextmanager
@@ -61,8 +62,8 @@ def changes_text(changes: Changes) -> str:
     return "\n".join(lines)
 
 
-def index_summary(report: IndexReport) -> str:
-    """What an indexing run did, in a few lines; skipped files with their reasons."""
+def index_summary(report: IndexReport, formats: Sequence[FormatCount] = ()) -> str:
+    """What an indexing run did, in a few lines; what was read of each format, and skipped files with their reasons."""
     manifest = report.generation.manifest
     counts = f"{manifest.documents:,} documents, {manifest.chunks:,} chunks, {manifest.sentences:,} sentences"
     if not report.changed:
@@ -73,6 +74,13 @@ def index_summary(report: IndexReport) -> str:
             f"{len(report.changes.added):,} added, {len(report.changes.changed):,} updated, "
             f"{len(report.changes.renamed):,} renamed, {len(report.changes.removed):,} removed; "
             f"{report.embedded_texts:,} texts embedded.",
+        ]
+    if formats and report.changed:
+        lines.append(f"{'':<12}{'files':>8}{'articles':>10}{'chunks':>10}{'characters':>14}{'boilerplate':>13}")
+        lines += [
+            f"  {count.suffix or '(none)':<10}{count.files:>8,}{count.articles:>10,}{count.chunks:>10,}"
+            f"{count.characters:>14,}{100 * count.boilerplate / max(1, count.characters):>11.1f} %"
+            for count in formats
         ]
     if report.skipped:
         lines.append(f"Skipped {len(report.skipped):,} files:")

@@ -216,6 +216,9 @@ def test_the_summary_of_indexing(indexed: Run, write_corpus: WriteCorpus) -> Non
     assert summary.pop("chunks_per_second") > 0
     reason = "no reader for .png"
     assert summary.pop("skipped") == [{"path": "x.png", "reason": reason}]
+    counts = {count.pop("suffix"): count for count in summary.pop("formats")}
+    assert counts[".md"]["files"] == counts[".md"]["articles"] == 2
+    assert counts[".txt"] == {"files": 1, "articles": 1, "chunks": 1, "characters": 56, "boilerplate": 0}
     assert summary == {
         "generation": "gen-000002",
         "changed": True,
@@ -230,4 +233,6 @@ def test_the_summary_of_indexing(indexed: Run, write_corpus: WriteCorpus) -> Non
         "reused_documents": 2,
         "removed_documents": 0,
     }
-    assert f"Skipped 1 files:\n  x.png: {reason}" in indexed("index", "--rebuild").out
+    shown = indexed("index", "--rebuild").out
+    assert f"Skipped 1 files:\n  x.png: {reason}" in shown
+    assert "  .txt             1         1         1            56        0.0 %" in shown
