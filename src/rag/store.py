@@ -406,7 +406,8 @@ class Store:
     @cached_property
     def origins(self) -> tuple[Origin, ...]:
         """Publisher, date and rows of every document; read once, as filters are applied to all of them."""
-        sql = "SELECT publisher, published, first_chunk, chunks, first_sentence, sentences FROM documents"
+        sql = """SELECT publisher, published, first_chunk, chunks, first_sentence, sentences
+                 FROM documents INDEXED BY documents_rows ORDER BY number"""
         return tuple(
             Origin(publisher, published, RowRange(*numbers)) for publisher, published, *numbers in self._rows(sql)
         )

@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -275,12 +276,24 @@ class History:
             for statement in _SCHEMA if version < _VERSION else ():
                 self._db.execute(statement)
             self._rows(f"{_LOAD} LIMIT 0", "", "")
-        self._rows("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         verdict = self._rows("PRAGMA quick_check(1)")[0][0]
         if verdict != "ok":
             raise _damaged(self._path, verdict)
         # What a killed program deleted may still be in the log.
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _write_ahead(self) -> None:
+        """Switch to a write-ahead log. SQLite does not wait for others that do the same, so this does."""
+        give_up = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._rows("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+                time.sleep(0.01)
 
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         # All at once: a statement that is not read to its end would hold the file.
