@@ -1,6 +1,6 @@
 # `make chat` and `make test` do all the set-up they need, and skip it when it is done.
 .DELETE_ON_ERROR:
-.PHONY: chat test index lint format audit bench bench-peers scale eval eval-development ablation screenshots setup clean
+.PHONY: chat test test-browser test-others index lint format audit bench bench-peers scale eval eval-development ablation screenshots setup clean
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
@@ -16,8 +16,14 @@ index: setup
 
 test: setup
 	sh tests/need_chromium.sh
-	$(BIN)/python -m pytest tests/unit tests/integration
+	$(MAKE) --no-print-directory --jobs=2 --output-sync test-others test-browser
+
+# The browser's tests mostly wait, the others compute: side by side they take as long as the browser's alone.
+test-browser:
 	$(BIN)/python -m pytest tests/browser
+
+test-others:
+	$(BIN)/python -m pytest tests/unit tests/integration
 
 lint: setup
 	$(BIN)/ruff check
