@@ -16,7 +16,7 @@ index: setup
 
 test: setup
 	sh tests/need_chromium.sh
-	$(MAKE) --no-print-directory --jobs=2 --output-sync test-others test-browser
+	$(MAKE) --no-print-directory --jobs=2 test-others test-browser
 
 # The browser's tests mostly wait, the others compute: side by side they take as long as the browser's alone.
 test-browser:
