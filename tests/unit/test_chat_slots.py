@@ -131,20 +131,29 @@ def test_never_more_than_allowed_and_never_an_idle_slot(
 
 
 def test_a_bell_wakes_from_another_thread_and_is_never_missed() -> None:
+    woken: list[str] = []
+
     async def wait() -> None:
         bell = Bell()
         threading.Thread(target=bell.ring).start()
         await asyncio.wait_for(bell.wait(60), 10)
+        woken.append("from another thread")
         bell.ring()
         await asyncio.sleep(0)
         await asyncio.wait_for(bell.wait(60), 10)
-        await bell.wait(0.001)
+        woken.append("by a ring before the wait")
+        await asyncio.wait_for(bell.wait(0.001), 10)
+        woken.append("at its time, as a ring counts once")
 
     in_its_own_loop(wait())
+    assert len(woken) == 3
 
 
 def test_a_bell_of_a_loop_that_has_ended_rings_for_nobody() -> None:
     async def make() -> Bell:
         return Bell()
 
-    in_its_own_loop(make()).ring()
+    bell = in_its_own_loop(make())
+    bell.ring()
+    assert bell._loop.is_closed()
+    assert not bell._rung.is_set()

@@ -265,7 +265,9 @@ def test_damage_met_while_reading_is_named(tmp_path: Path) -> None:
 
 
 def test_a_whole_store_passes_its_check(store: Store) -> None:
+    counts = store.documents, store.chunks, store.sentences
     store.check()
+    assert (len(store.all_documents()), len(list(store.all_chunks()))) == counts[:2]
 
 
 @pytest.mark.parametrize("table", ["chunks", "documents"])
