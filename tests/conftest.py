@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from rag import writing
+
 # How long an example takes depends on what else the machine does.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
@@ -43,3 +45,9 @@ def write_corpus(tmp_path: Path) -> Callable[[Mapping[str, str | bytes]], Path]:
         return corpus
 
     return write
+
+
+@pytest.fixture
+def short_sources_are_worded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentences of a test are short enough to be read; the writer is asked all the same."""
+    monkeypatch.setattr(writing, "_SHORT", 0)

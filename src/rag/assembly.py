@@ -20,6 +20,7 @@ from rag.embedding import Embedder, OnnxEmbedder, TorchEmbedder
 from rag.errors import ModelError, UsageError
 from rag.evaluation import Evaluation, evaluate, fit_to_index
 from rag.indexing import IndexReport, Progress, build_index, plan_index
+from rag.merging import merged
 from rag.picking import Picker, Steps
 from rag.prompts import answer_messages
 from rag.question_sets import QuestionSet
@@ -74,15 +75,18 @@ class Assembly:
             from rag.transformers_writer import TransformersWriter
 
             return TransformersWriter(model, device=settings.writer_device, dtype=settings.writer_dtype)
+        threads = usable_cores(settings)
         adapter = None if settings.writer_adapter in {"auto", "none"} else Path(settings.writer_adapter)
-        if not model:
-            models.verify(models.WRITER)
-            if settings.writer_adapter == "auto":
-                models.verify(models.ADAPTER)
+        if model:
+            path = hub.local_path(model) if model.startswith(hub.PREFIX) else Path(model)
+            return LlamaCppWriter(path, path.stem, threads, adapter)
+        if settings.writer_adapter == "auto":
+            try:
+                return LlamaCppWriter(taught_writer(), models.WRITER.name, threads, taught=True)
+            except OSError:  # slower, but there without a file of its own
                 adapter = models.ADAPTER.path
-            return LlamaCppWriter(models.WRITER.path, models.WRITER.name, usable_cores(settings), adapter)
-        path = hub.local_path(model) if model.startswith(hub.PREFIX) else Path(model)
-        return LlamaCppWriter(path, path.stem, usable_cores(settings), adapter)
+        models.verify(models.WRITER)
+        return LlamaCppWriter(models.WRITER.path, models.WRITER.name, threads, adapter)
 
     @cached_property
     def answerer(self) -> Answerer:
@@ -223,6 +227,19 @@ class Assembly:
             return self.writer
 
 
+def taught_writer() -> Path:
+    """The packaged writer with our adapter in its weights, made now if it is not there yet.
+
+    Raises:
+        ModelError: one of the two is missing or damaged.
+        OSError: there is nowhere to keep it.
+    """
+    models.verify(models.WRITER)
+    models.verify(models.ADAPTER)
+    key = f"writer-{models.WRITER.sha256[:16]}-{models.ADAPTER.sha256[:16]}"
+    return merged(models.WRITER.path, models.ADAPTER.path, key, cache_folder())
+
+
 def cache_folder() -> Path:
-    """Where exported models are kept between runs."""
+    """Where models are kept that are made of the packaged ones."""
     return platformdirs.user_cache_path("ask-the-articles") / "models"

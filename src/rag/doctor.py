@@ -39,7 +39,7 @@ _ARTICLE = """---
 title: The doctor's article
 ---
 
-The lighthouse of Sandholm was built in 1907 by Ingrid Halvorsen. Its lamp can be seen from thirty kilometres away.
+The lighthouse of Sandholm, a small town on the coast, was built in 1907 by Ingrid Halvorsen and her brother. Its lamp can be seen from thirty kilometres away.
 
 Every spring the keepers paint the tower white and red. Visitors may climb its 212 steps on Sundays.
 """
@@ -284,7 +284,12 @@ def _folders(checkup: _Checkup) -> Iterator[Finding]:
             "warning",
             "Allow writing it, or name another one with --index; until then `rag index` fails.",
         ),
-        ("models", cache_folder(), "warning", "Allow writing it; the embedding model is exported there at first use."),
+        (
+            "models",
+            cache_folder(),
+            "warning",
+            "Allow writing it; models are put there at first use in the form that runs fastest.",
+        ),
         ("temporary", Path(tempfile.gettempdir()), "failed", "Free it, or name another one in the variable TMPDIR."),
     ]
     if settings.history != "off":

@@ -1,9 +1,9 @@
-"""The last step of the set-up: ``python -m rag.prepare`` checks the models and exports the embedding model."""
+"""The last step of the set-up: ``python -m rag.prepare`` checks the models and makes what is made of them."""
 
 import sys
 
 from rag import models
-from rag.assembly import cache_folder
+from rag.assembly import cache_folder, taught_writer
 from rag.embedding import exported_graph
 from rag.errors import RagError
 
@@ -15,9 +15,12 @@ def main() -> int:
             models.verify(model)
             print(f"{model.name}: sha256 {model.sha256} verified")
         exported_graph(models.EMBEDDING.path.parent, models.EMBEDDING.sha256, cache_folder())
+        taught_writer()
     except RagError as error:
         print(f"rag: {error}", file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        print(f"rag: no merged writer can be kept ({error}); it will be slower", file=sys.stderr)
     return 0
 
 

@@ -43,11 +43,12 @@ def answer_grammar(question: str, source: str, holding: str = "") -> str:
     words = {form for word in [*known.split(), *_GLUE.split()] for form in _forms(word)}
     words.discard(NOT_IN_SOURCES.split()[0])
     held = plain(holding)
-    first = f"text {_literal(held)} text" if held and not re.search(r"[\[\]]", held) else "text"
+    first = f"text {_literal(held)} between+ text" if held and not re.search(r"[\[\]]", held) else "text"
     return "\n".join(
         (
-            f'root ::= {first} " "? "[1]."',
-            "text ::= (word | [ ,;:!?()\"“”‘’'%$€£–—-])*",
+            f'root ::= {first} "[1]."',
+            "text ::= between* (word between+)*",
+            "between ::= [ ,;:!?()\"“”‘’'%$€£–—-]",
             f"word ::= {' | '.join(map(_literal, sorted(words)))}",
         )
     )

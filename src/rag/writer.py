@@ -48,16 +48,17 @@ class LlamaCppWriter:
         name: how the model is called.
         threads: to compute with.
         adapter: GGUF file of a low-rank adapter that is laid over the model.
+        taught: whether the model answers in the words of its sources by itself; with an adapter it always does.
 
     Raises:
         ModelError: a file is missing, no GGUF, or cannot be loaded.
     """
 
-    def __init__(self, path: Path, name: str, threads: int, adapter: Path | None = None) -> None:
+    def __init__(self, path: Path, name: str, threads: int, adapter: Path | None = None, taught: bool = False) -> None:
         self.name = name
         # The penalty counts the words of the prompt too. A model that was taught to answer in the words of its sources
         # must be free to use them; an untaught one falls into loops without it.
-        self._repeat_penalty = 1.0 if adapter else 1.1
+        self._repeat_penalty = 1.0 if adapter or taught else 1.1
         _check_gguf(path, "writer model", _OTHER_MODEL)
         if adapter:
             _check_gguf(adapter, "adapter", _OTHER_ADAPTER)

@@ -17,6 +17,8 @@ from rag.records import AnswerSentence, Evidence, Passage, Verdict
 from rag.sentences import split_sentences
 from rag.writer import Writer
 
+_SHORT = 15
+"""Words. There is nothing to leave out of so short a sentence: a writer could only copy it."""
 _MAX_TOKENS = 80
 _MAX_TOKENS_OF_PASSAGES = 200
 
@@ -78,7 +80,8 @@ def _one_by_one(
     ends = time.monotonic() + timeout
     for number in range(1, len(task.sources) + 1):
         sentence = None
-        if number <= len(task.asked) and not task.problem:
+        long = len(shown(task.sources[number - 1]).split()) > _SHORT
+        if number <= len(task.asked) and long and not task.problem:
             question, answer = task.asked[number - 1], short_answer(task.sources[number - 1])
             text = _first_sentence(task, number, writer, ends - time.monotonic())
             sentence = _checked(text, task, question) if text else None

@@ -19,6 +19,8 @@ from rag.retrieval import Snapshot
 from rag.settings import Settings
 from rag.writer import Writer
 
+pytestmark = pytest.mark.usefixtures("short_sources_are_worded")
+
 ARTICLES = {
     "salyut.md": "---\ntitle: Salyut\ndate: 2021-06-18\n---\n\nSalyut 1 was launched on 19 April 1971 from Baikonur. "
     "The crew of Soyuz 11 visited the station in June 1971.\n",

@@ -30,7 +30,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], di
 @pytest.mark.parametrize(
     ("settings", "backend", "first"),
     [
-        ({}, "llama.cpp", models.WRITER.path),
+        ({}, "llama.cpp", Path("taught.gguf")),
+        ({"writer_adapter": "none"}, "llama.cpp", models.WRITER.path),
         ({"writer_model": "big.gguf"}, "llama.cpp", Path("big.gguf")),
         ({"writer_model": "BIG.GGUF"}, "llama.cpp", Path("BIG.GGUF")),
         ({"writer_model": "models/qwen"}, "transformers", "models/qwen"),
@@ -39,7 +40,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], di
         ({"writer_model": "folder", "writer_backend": "llama.cpp"}, "llama.cpp", Path("folder")),
     ],
 )
-def test_the_writer_is_the_one_that_is_named(made: list[Any], settings: Any, backend: str, first: object) -> None:
+def test_the_writer_is_the_one_that_is_named(
+    made: list[Any], settings: Any, backend: str, first: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assembly, "taught_writer", lambda: Path("taught.gguf"))
     _ = Assembly(Settings(threads=1, **settings)).writer
     ((name, arguments, _),) = made
     assert (name, arguments[0]) == (backend, first)
@@ -48,17 +52,25 @@ def test_the_writer_is_the_one_that_is_named(made: list[Any], settings: Any, bac
 @pytest.mark.parametrize(
     ("settings", "adapter"),
     [
-        ({}, models.ADAPTER.path),
         ({"writer_adapter": "none"}, None),
         ({"writer_adapter": "own.gguf"}, Path("own.gguf")),
         ({"writer_model": "big.gguf"}, None),
         ({"writer_model": "big.gguf", "writer_adapter": "own.gguf"}, Path("own.gguf")),
     ],
 )
-def test_our_adapter_is_for_our_model(made: list[Any], settings: Any, adapter: Path | None) -> None:
+def test_an_adapter_is_for_the_model_it_is_named_with(made: list[Any], settings: Any, adapter: Path | None) -> None:
     _ = Assembly(Settings(threads=1, **settings)).writer
     ((_, arguments, _),) = made
     assert arguments[3] == adapter
+
+
+def test_our_adapter_lies_beside_our_model_where_no_merged_file_can_be_kept(
+    made: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "models").write_text("a file where a folder should be")
+    monkeypatch.setattr(assembly, "cache_folder", lambda: tmp_path / "models")
+    _ = Assembly(Settings(threads=1)).writer
+    assert made == [("llama.cpp", (models.WRITER.path, models.WRITER.name, 1, models.ADAPTER.path), {})]
 
 
 @pytest.mark.parametrize("model", ["WRITER", "ADAPTER"])

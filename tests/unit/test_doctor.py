@@ -229,7 +229,7 @@ def test_a_writer_on_a_server_is_not_asked(indexed: Run, monkeypatch: pytest.Mon
     assert found["question offline"]["state"] == "ok"
 
 
-_SAID = "The lighthouse of Sandholm was built in 1907 by Ingrid Halvorsen."
+_SAID = "The lighthouse of Sandholm, a small town on the coast, was built in 1907 by Ingrid Halvorsen and her brother."
 _START = doctor._ARTICLE.index(_SAID)
 _CITED = Citation(1, "a", "A", "a.md", None, None, None, _START, _START + len(_SAID), _SAID)
 _GOOD = Answer("Q", "Q", None, False, 0.9, _SAID, (AnswerSentence(_SAID, "quoted", (1,)),), (_CITED,), ())

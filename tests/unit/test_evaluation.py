@@ -614,6 +614,7 @@ def test_where_nothing_can_be_written_it_says_so(asking: Run) -> None:
     assert "--out" in result.err
 
 
+@pytest.mark.usefixtures("short_sources_are_worded")
 def test_an_ablation_has_a_column_for_each_row(asking: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = ScriptedWriter(["Salyut 1 was launched in 1971."])
     monkeypatch.setattr(Assembly, "writer", writer)

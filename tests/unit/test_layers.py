@@ -16,7 +16,7 @@ LAYERS = [
     question_sets compound excerpts disagreement filters suggestions duplicates languages robots markup web_files
     prose bylines boilerplate_lines boilerplate datelines stopping""",
     """embedding vectors bm25 store vector_cache reader writer generations onnx_export hub corpus changes watching
-    openai_writer transformers_writer loading fetch""",
+    openai_writer transformers_writer loading fetch merging""",
     "generation_writer indexing verification retrieval picking writing answering answer_json evaluation",
     "assembly",
     "terminal plots cli chat prepare doctor __main__",

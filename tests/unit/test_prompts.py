@@ -47,7 +47,7 @@ def test_a_refusal_cannot_be_begun() -> None:
 )
 def test_the_short_answer_is_held_to(holding: str, literal: str | None) -> None:
     root = answer_grammar("Why?", SOURCE, holding).splitlines()[0]
-    assert root == f'root ::= {f"text {literal} text" if literal else "text"} " "? "[1]."'
+    assert root == f'root ::= {f"text {literal} between+ text" if literal else "text"} "[1]."'
 
 
 def test_refusals_name_what_is_missing() -> None:

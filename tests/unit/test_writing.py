@@ -5,11 +5,14 @@ from collections.abc import Sequence
 import pytest
 
 from fakes import ScriptedWriter
+from rag import writing
 from rag.citations import number_citations
 from rag.errors import ModelError
 from rag.prompts import passage_messages
 from rag.records import AnswerSentence, Document, Evidence, Passage
 from rag.writing import Task, quote, write
+
+pytestmark = pytest.mark.usefixtures("short_sources_are_worded")
 
 TEXT = (
     "Mir was launched in February 1986 and fell into the Pacific in March 2001. Salyut 1 was launched in April 1971. "
@@ -56,7 +59,16 @@ def test_each_source_is_worded_for_its_part_of_the_question() -> None:
     assert [request[1]["content"] for request in writer.requests] == [
         f"[1] {item.text}\n\nQuestion: {question}" for item, question in zip([MIR, SALYUT], BOTH, strict=True)
     ]
-    assert ['text "February 1986" text' in grammar for grammar in writer.grammars] == [True, False]
+    assert ['text "February 1986" between+ text' in grammar for grammar in writer.grammars] == [True, False]
+
+
+def test_a_short_source_is_quoted_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "_SHORT", len(SALYUT.text.split()))
+    writer = ScriptedWriter(["Mir was launched in February 1986 [1]."])
+    task = Task(" ".join(BOTH), [SALYUT, MIR], BOTH[::-1])
+    shown = list(write(task, writer, alike, 60, 5.0))
+    assert [(item.verdict, item.citations) for item in shown] == [("quoted", (1,)), ("supported", (2,))]
+    assert (task.written, task.carried, len(writer.requests)) == (1, 1, 1)
 
 
 def test_sources_that_answer_no_part_are_quoted() -> None:
@@ -195,7 +207,7 @@ def test_the_writer_reads_the_mended_sentence_and_is_checked_against_it() -> Non
         ("The joint operation of Mir ended in 2001.", "supported")
     ]
     assert writer.requests[0][1]["content"].startswith(f"[1] {MENDED}\n")
-    assert 'text "in 2001" text' in writer.grammars[0]
+    assert 'text "in 2001" between+ text' in writer.grammars[0]
 
 
 def test_whole_passages_are_shown_to_the_writer_without_their_boilerplate() -> None:
