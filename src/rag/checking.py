@@ -180,7 +180,7 @@ def _is_shortening(sentence: str, source: str, title: str, question: str) -> boo
     if _limits(source) - _limits(sentence):
         return False
     shared = sum(word in set(known) for word in said)
-    if shared == 0 or _in_order(said, known) < _MIN_IN_ORDER * shared:
+    if shared == 0 or _in_order(said, known) < _MIN_IN_ORDER * shared or _moves_a_noun(sentence, source):
         return False
     return not _skips_a_rival(sentence, source)
 
@@ -199,6 +199,22 @@ def _names_another(sentence: str, source: str, title: str, question: str) -> boo
         return False
     order = [word for word in known if word in set(written)]
     return _in_order(written, order) < len(written)
+
+
+def _moves_a_noun(sentence: str, source: str) -> bool:
+    """Whether a common word stands before or behind others than in the source: "Tito flew; the price was high" must not
+    become "The price of Tito flew". It may in the passive.
+    """
+    if "by" in {*stems(sentence), *stems(source)}:
+        return False
+    known = _common(source)
+    said = [word for word in _common(sentence) if word in set(known)]
+    return _in_order(said, known) < len(said)
+
+
+def _common(text: str) -> list[str]:
+    """Stems of content words that are no names and no numbers."""
+    return content_stems(" ".join(token for token in tokens(text) if token.islower()))
 
 
 def _plain(text: str) -> str:

@@ -84,6 +84,15 @@ def test_no_evidence_carries_nothing() -> None:
     assert check_sentence("Salyut 1 flew in 1971.", [], [], "?") is None
 
 
+TITO = "Tito was launched on 28 April and landed on 6 May; the price was reported as $20 million."
+
+
+def test_a_noun_is_not_put_where_the_source_has_another() -> None:
+    question = "What did Tito's flight cost?"
+    assert not carried(f"The price of {TITO}", TITO, question)
+    assert carried("The price was reported as $20 million.", TITO, question)
+
+
 @pytest.mark.parametrize(
     ("sentence", "source"),
     [

@@ -44,6 +44,8 @@ class Question:
 
     article: str
     question: str
+    added: bool
+    """Whether it is one of this project's own, not of the reading set."""
     answers: tuple[str, ...]
     answering: tuple[Example, ...]
     """Chunks that hold an annotated answer span."""
@@ -65,13 +67,41 @@ Articles = dict[str, list[dict]]
 """Name → paragraphs, each with its ``context`` and its ``qas``."""
 
 
-def read_articles(path: Path) -> Articles:
-    """Read ``reading_train.jsonl``, a paragraph a line."""
+def read_articles(path: Path, added: Path | None = None) -> Articles:
+    """Read ``reading_train.jsonl``, a paragraph a line; with our own questions on its paragraphs, if ``added``."""
+    paragraphs = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for row in _lines(added) if added else ():
+        paragraph = paragraphs[row["paragraph"]]
+        paragraph["qas"] += _added(row["questions"], paragraph["context"])
     articles: Articles = {}
-    for line in path.read_text("utf-8").splitlines():
-        paragraph = json.loads(line)
+    for paragraph in paragraphs:
         articles.setdefault(paragraph["article"], []).append(paragraph)
     return articles
+
+
+def read_passages(path: Path) -> Articles:
+    """Read ``passages.jsonl``, our own passages with questions, as articles; those of one title are one article."""
+    articles: Articles = {}
+    for row in _lines(path):
+        paragraph = {"context": row["text"], "qas": _added(row["questions"], row["text"])}
+        articles.setdefault(row["title"], []).append(paragraph)
+    return articles
+
+
+def _lines(path: Path) -> Iterator[dict]:
+    return (json.loads(line) for line in path.read_text("utf-8").splitlines())
+
+
+def _added(questions: list[list], text: str) -> list[dict]:
+    """``[question, start, end]`` or, if the text does not answer, ``[question]``, in the form of the reading set."""
+    return [
+        {
+            "question": question,
+            "answers": [{"text": text[slice(*span)], "start": span[0]}] if span else [],
+            "added": True,
+        }
+        for question, *span in questions
+    ]
 
 
 def file_name(article: str) -> str:
@@ -97,9 +127,8 @@ def write_corpus(
     return starts
 
 
-def read_questions(path: Path, embedder: OnnxEmbedder, work: Path) -> list[Question]:
-    """Read the reading set, index its articles in ``work`` and retrieve for every question."""
-    articles = read_articles(path)
+def read_questions(articles: Articles, embedder: OnnxEmbedder, work: Path) -> list[Question]:
+    """Index the articles in ``work`` and retrieve for every question."""
     corpus, index = work / "corpus", work / "index"
     starts = write_corpus(articles, corpus)
     build_index(corpus, index, embedder, chunk_tokens=CHUNK_TOKENS, max_file_bytes=10**9)
@@ -146,6 +175,7 @@ def read_questions(path: Path, embedder: OnnxEmbedder, work: Path) -> list[Quest
             Question(
                 name,
                 qa["question"],
+                qa.get("added", False),
                 tuple(answer["text"] for answer in qa["answers"]),
                 tuple(answering),
                 Example(qa["question"], Passage(title, text[a:b]), own_spans),
@@ -187,6 +217,25 @@ def reading_epoch(questions: list[Question], sentence_questions: list[Example], 
         other = rng.choice(sentence_questions).passage
         if rng.random() < 0.25 and other != example.passage:
             yield (Example(example.question, other, ()),)
+
+
+def added_epoch(questions: list[Question], sentence_questions: list[Example], rng: random.Random) -> Iterator[Group]:
+    """Reading and answering at once: a question's own passage, now and then against another that was retrieved for it.
+
+    Another one comes 6 times in 10 to answerable questions and 2 in 10 to others, which are few enough to be repeated
+    otherwise; 1 sentence question in 6 keeps the reader used to terse ones.
+    """
+    for question in questions:
+        asked = mistyped(question.question, rng)
+        own = question.answering or (question.own,)
+        other = rng.random() < (0.6 if question.answering else 0.2)
+        others = rng.sample(question.distractors[:5], 1) if other and question.distractors else []
+        yield (
+            *(Example(asked, example.passage, example.spans) for example in own),
+            *(Example(asked, passage, ()) for passage in others),
+        )
+    for example in rng.sample(sentence_questions, len(sentence_questions) // 6):
+        yield (Example(mistyped(example.question, rng), example.passage, example.spans),)
 
 
 def answering_epoch(questions: list[Question], rng: random.Random) -> Iterator[Group]:

@@ -11,7 +11,6 @@ import json
 import math
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,11 @@ import torch
 from data import (
     Example,
     Question,
+    added_epoch,
     answering_epoch,
     is_development,
+    read_articles,
+    read_passages,
     read_questions,
     read_sentence_questions,
     reading_epoch,
@@ -142,10 +144,14 @@ STAGES = (
     Stage("reading", None, 2, 1.5e-4, 0),
     Stage("further-reading", "reading", 2, 7.5e-5, 0),
     Stage("answering", "reading", 1, 8e-5, 2),
+    Stage("added", "first-average", 1, 1.2e-4, 0),
+    Stage("own", "added", 1, 1e-4, 0),
 )
-AVERAGED = {"reading": 0.25, "further-reading": 0.25, "answering": 0.5}
-"""Shares of the weights that are shipped: averages of runs from a common start beat each of them (model soups,
-Wortsman et al. 2022)."""
+AVERAGES = {
+    "first-average": ("answering", {"reading": 0.25, "further-reading": 0.25, "answering": 0.5}),
+}
+"""Name → the stage after which it is made, and shares of weights: averages of runs from a common start beat each of
+them (model soups, Wortsman et al. 2022)."""
 
 
 def main() -> None:
@@ -171,40 +177,58 @@ def main() -> None:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     embedder = OnnxEmbedder(base, EMBEDDING.name, options.out / "cache", 2)
-    questions = read_questions(options.data / "reading_train.jsonl", embedder, options.out / "work")
+    here = Path(__file__).parent
+    articles = read_articles(options.data / "reading_train.jsonl", here / "questions.jsonl")
+    questions = read_questions(articles, embedder, options.out / "work")
+    own = read_questions(read_passages(here / "passages.jsonl"), embedder, options.out / "own")
     sentence_questions = read_sentence_questions(options.data / "sentence_questions.jsonl")
     training = [question for question in questions if not is_development(question.article)]
-    held_out = [question for question in questions if is_development(question.article)]
-    log(arguments=vars(options), training=len(training), articles=Counter(q.article for q in held_out))
+    given = [question for question in training if not question.added]
+    held_out = {
+        "reading set": [question for question in questions if is_development(question.article)],
+        "own passages": [question for question in own if is_development(question.article)],
+    }
+    own = [question for question in own if not is_development(question.article)]
+    sizes = {"given": len(given), "added": len(training) - len(given), "own": len(own)}
+    log(arguments=vars(options), **sizes, held_out={name: len(value) for name, value in held_out.items()})
 
     def plan(stage: Stage, number: int) -> list[list[list[Prepared]]]:
-        first = 2 if stage.name == "further-reading" else 0  # other errors and distractors than before
-        rng = random.Random(options.seed * 1000 + first + number)
-        answers = stage.name == "answering"
-        groups = answering_epoch(training, rng) if answers else reading_epoch(training, sentence_questions, rng)
+        rng = random.Random(options.seed * 1000 + STAGES.index(stage) * 10 + number)
+        match stage.name:
+            case "reading" | "further-reading":
+                groups = reading_epoch(given, sentence_questions, rng)
+            case "answering":
+                groups = answering_epoch(given, rng)
+            case "added":
+                groups = added_epoch(training, sentence_questions, rng)
+            case _:
+                groups = added_epoch(own + rng.sample(training, len(training) // 3), sentence_questions, rng)
         return batches([prepare(tokenizer, group) for group in groups], options.batch_tokens, rng)
 
     def weights(name: str) -> Path:
         return options.out / f"{name}.safetensors"
 
-    for stage in STAGES:
-        if weights(stage.name).is_file():
-            continue
-        torch.manual_seed(options.seed)
+    def kept(name: str, state: dict[str, torch.Tensor]) -> None:
+        save_file(state, weights(name))
         model = Reader(base)
-        if stage.after:
-            model.load_state_dict(load_file(weights(stage.after)))
-        train(model, stage, plan, options.out, log)
-        save_file(model.state_dict(), weights(stage.name))
-    states = {name: load_file(weights(name)) for name in AVERAGED}
-    averaged = {
-        key: sum(share * states[name][key].float() for name, share in AVERAGED.items()) for key in states["reading"]
-    }
-    save_file(averaged, weights("averaged"))
-    model = Reader(base)
-    for name in (*AVERAGED, "averaged"):
-        model.load_state_dict(load_file(weights(name)))
-        log(weights=name, **{k: round(v, 4) for k, v in evaluate(model, tokenizer, held_out).items()})
+        model.load_state_dict(state)
+        for where, asked in held_out.items():
+            figures = evaluate(model, tokenizer, asked)
+            log(weights=name, on=where, **{key: round(value, 4) for key, value in figures.items()})
+
+    for stage in STAGES:
+        if not weights(stage.name).is_file():
+            torch.manual_seed(options.seed)
+            model = Reader(base)
+            if stage.after:
+                model.load_state_dict(load_file(weights(stage.after)))
+            train(model, stage, plan, options.out, log)
+            kept(stage.name, model.state_dict())
+        for name, (after, shares) in AVERAGES.items():
+            if after == stage.name and not weights(name).is_file():
+                states = {part: load_file(weights(part)) for part in shares}
+                keys = next(iter(states.values()))
+                kept(name, {key: sum(share * states[part][key] for part, share in shares.items()) for key in keys})
 
 
 def train(
