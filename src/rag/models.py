@@ -99,7 +99,7 @@ READER = OwnModel(
     name="reader",
     folder="reader",
     file="reader.onnx",
-    sha256="e3e36e6f94f96cfc08886ea7c91881b9c6cef8f2f53b75a0bef218a0d371aa00",
+    sha256="447cc14152340295948754d6d693d8ef2c8b2f23dd46867c86cf952baa36c9d1",
 )
 ADAPTER = OwnModel(
     name="adapter of SmolLM2-135M-Instruct",
