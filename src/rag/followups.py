@@ -118,6 +118,8 @@ def _readings(question: str, history: Sequence[Turn]) -> Iterator[str]:
                 match = pattern.search(body)
                 assert match is not None
                 yield body[: match.start()] + _in_place_of(match, topic) + body[match.end() :]
+            if pattern is _PERSONAL and people:
+                return  # left as it is, "he" could be anyone of whom the articles tell something similar
             break
     if len(content_stems(body)) >= 4:  # long enough to mean something by itself
         yield body

@@ -18,6 +18,13 @@ def test_a_person_is_put_in_place_of_a_pronoun() -> None:
     assert candidates("When did he land?", AIMBETOV)[0] == "When did Aidyn Aimbetov land?"
 
 
+def test_he_is_never_left_to_be_anyone() -> None:
+    """Beside "Kazakhstan" alone, "his mission" was answered with another man's, who had landed there."""
+    assert candidates("How long was his mission?", AIMBETOV) == ["How long was Aidyn Aimbetov’s mission?"]
+    nobody = history("When was Salyut 1 launched?", "In 1971 [1].")
+    assert "How long was his mission? (Salyut 1)" in candidates("How long was his mission?", nobody)
+
+
 def test_a_thing_comes_from_the_question_before_the_answer() -> None:
     earlier = history("When was Salyut 1 launched?", "It was launched by the Soviet Union in 1971 [1].")
     assert candidates("Who visited it first?", earlier)[0] == "Who visited Salyut 1 first?"
