@@ -29,7 +29,7 @@ _LIMITS = frozenset(
     only except former formerly once initially originally tried attempt attempted failed refused denied cancelled
     canceled postponed delayed scheduled target argued argues insisted insists noted notes stressed contends asserted
 maintains accused predicted predicts estimated fears feared thinks thought hinted assume assuming pledged promised vowed
-urged demanded agreed due provided pending""".split()
+urged demanded agreed due provided pending view opinion""".split()
 )
 _RELATIVES = frozenset("which who whom whose where".split())
 _NO_ASIDE = frozenset("and or but nor yet so if unless until till while whereas than rather as because though".split())

@@ -118,8 +118,19 @@ def test_an_aside_may_be_left_out_whole(sentence: str, source: str) -> None:
         ("The station fell.", "The station, not yet finished, fell."),
         ("The station fell in 2001.", "The station, begun in 1986, fell, and Skylab in 2001."),
         ("The launch is in 2027.", "The launch is in 2027, pending approval."),
+        ("Distrust was one of the factors.", "Distrust was, in Bochkov's view, one of the factors."),
     ],
-    ids=["half", "gaps", "said", "argued", "condition", "negation", "a rival after it", "reservation at the end"],
+    ids=[
+        "half",
+        "gaps",
+        "said",
+        "argued",
+        "condition",
+        "negation",
+        "a rival after it",
+        "reservation at the end",
+        "view",
+    ],
 )
 def test_what_limits_or_competes_is_no_aside(sentence: str, source: str) -> None:
     assert not carried(sentence, source, "What happened?")
