@@ -10,8 +10,8 @@ def excerpt(text: str, start: int, end: int, words: int, answer: tuple[int, int]
     """The longest run of whole clauses of ``text[start:end]`` within ``words`` words that holds the answer.
 
     One from the sentence's beginning, which mostly names the subject, is preferred; of equally long ones the first.
-    Where the clause with the answer is itself too long, words around the answer;
-    without an answer, the beginning.
+    Where the clause with the answer is itself too long, words around the answer, from the sentence's beginning if they
+    reach so far; without an answer, the beginning.
 
     Args:
         text: a document's text.
@@ -35,6 +35,7 @@ def excerpt(text: str, start: int, end: int, words: int, answer: tuple[int, int]
     if runs:
         low, high = max(runs, key=lambda run: (run[0] == 0, run[1] - run[0], -run[0]))
     else:
-        low = max(0, min(first - max(0, words - (last - first + 1)) // 2, len(spans) - words))
+        centred = max(0, min(first - max(0, words - (last - first + 1)) // 2, len(spans) - words))
+        low = 0 if last < words else centred  # the beginning mostly names the subject
         high = min(len(spans), max(low + words, last + 1)) - 1
     return spans[low][0], spans[high][1]
