@@ -1,9 +1,10 @@
 """Train the reader: ``python training/reader/train.py --data DIR --out DIR``.
 
 Starts from the embedding model's weights, keeps its word embeddings, and trains the rest with AdamW in
-bfloat16: reading single passages, and answering among competing ones (``STAGES``); averages the weights of the stages.
-Writes a checkpoint after each epoch (a run continues from the last one), the weights after each stage and their average
-(``averaged.safetensors``), and its progress and the figures on the development split to ``log.jsonl``.
+bfloat16: reading single passages, answering among competing ones, and our own questions (``STAGES``); averages some of
+the stages' weights (``AVERAGES``). Writes a checkpoint after each epoch (a run continues from the last one), the weights
+after each stage and their averages (``shipped.safetensors`` is the last), and its progress and the figures on the
+development split to ``log.jsonl``.
 """
 
 import argparse
