@@ -148,6 +148,8 @@ def test_stop_ends_the_answer_and_closes_the_engine(page: Page, engine: Scripted
 
 def test_stop_before_the_first_event_keeps_the_page_whole(page: Page, engine: ScriptedEngine) -> None:
     ask(page, "Ponder")
+    # Stop pressed sooner than this would rightly leave the engine unasked.
+    wait_until(lambda: len(engine.asked) == 1)
     page.locator("#rag-stop").click()
     wait_until(lambda: engine.asked[0].closed)
     page.wait_for_timeout(300)
