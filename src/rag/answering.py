@@ -312,7 +312,7 @@ def _for_part(picked: Picked, settings: Settings, room: int, most: int) -> list[
         item = _with_context(item, room)
         if not chosen:
             start, end = excerpt(item.document.text, item.start, item.end, room, item.answer)
-            item = dataclasses.replace(item, start=start, end=end)
+            item = dataclasses.replace(item, start=start, end=end, cut=(start > item.start, end < item.end))
         length = _words(item)
         if (not chosen or length <= room) and not any(_repeats(item, before) for before in chosen):
             chosen.append(item)

@@ -5,7 +5,8 @@ Each part is looked up by itself, since no single sentence answers both.
 
 import re
 
-from rag.wording import content_stems, names, tokens
+from rag.followups import topics
+from rag.wording import MONTHS, content_stems, names, tokens
 
 MAX_PARTS = 3
 
@@ -19,6 +20,13 @@ _OPENS = re.compile(
 )
 _SMALLEST = 2
 """Content words of a first part that asks something by itself: "When and where was he born?" is one question."""
+
+_NAME_ALONE = re.compile(
+    rf"{_BEFORE}({_ASKS})\s+(?:did|does|do|was|were|is|are|has|have|had|can|could|will|about)"
+    r"\s+((?:the\s+)?[A-Z0-9][\w'’-]*(?:\s+[A-Z0-9][\w'’-]*)*)\?$"
+)
+"""All that a part asks about: "when did India?"."""
+_OPENING = re.compile(rf"\W*{_BEFORE}({_ASKS})", re.IGNORECASE)
 
 
 def parts(question: str) -> tuple[str, ...]:
@@ -39,10 +47,18 @@ def parts(question: str) -> tuple[str, ...]:
 
 
 def readings(part: str, first: str) -> list[str]:
-    """How a later part can be meant: by itself, or with what the first one said of its own subject.
+    """How a later part can be meant, likeliest first: by itself, or with what the first one said.
 
-    "When did India?" after "When did Canada launch its first satellite?" asks for a launch of a first satellite.
+    "When did India?" after "When did Canada launch its first satellite?" asks the first question of India. A part that
+    names nothing ("how many by 2025?") is about what the first one named.
     """
-    named = {word.lower() for word in names(first)} | {word.lower() for word in tokens(part)}
-    left = [word for word in tokens(first) if word.lower() not in named and content_stems(word)]
-    return [part, f"{part} ({' '.join(left)})"] if left else [part]
+    found = [part]
+    alike, opening = _NAME_ALONE.match(part), _OPENING.match(first)
+    if alike and opening and alike.group(1).lower() == opening.group(1).lower():
+        body = first[opening.end() :]
+        found = [first[: opening.end()] + body.replace(name, alike.group(2), 1) for name in topics(body)[:1]] or found
+    dateless = [name for name in names(part) if not name.isdigit() and name.lower() not in MONTHS]
+    named = {word.lower() for word in names(first)} if dateless else set()
+    known = named | {word.lower() for word in tokens(part)}
+    left = [word for word in tokens(first) if word.lower() not in known and content_stems(word)]
+    return [*found, f"{part} ({' '.join(left)})"] if left else found

@@ -105,6 +105,10 @@ class Passage:
         return self.document.text[self.start : self.end]
 
 
+Cut = tuple[bool, bool]
+"""Whether words of the article's sentence are left out before, and behind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """A sentence picked for a question."""
@@ -118,6 +122,7 @@ class Evidence:
     """Range of the short answer in the document; ``None`` where nothing was read."""
     context_start: int | None = None
     """Start of the citable sentence right before this one, if there is one in the same passage."""
+    cut: Cut = (False, False)
 
     @property
     def text(self) -> str:
@@ -153,6 +158,14 @@ class AnswerSentence:
     citations: tuple[int, ...]
     as_of: str | None = None
     """Year or month of its article, where articles of different dates say different things."""
+    cut: Cut = (False, False)
+    """Of a quote."""
+
+    @property
+    def shown(self) -> str:
+        """As pages show it: an ellipsis stands for what is left out of the article's sentence. ``text`` is exact."""
+        before, behind = self.cut
+        return f"{'… ' if before else ''}{self.text}{' …' if behind else ''}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ _WORD = re.compile(r"\w+")
 _PARTED = re.compile(r"[^\W\d_][-\u2010\u00ad]\s*\n[ \t]*[^\W\d_A-Z]")
 """A word that goes on in the next line, however long the lines are."""
 _OPEN_END = re.compile(r"\b(?:Eq|Approx|approx|ca|cf|incl|resp)\.$")
+_TIME_OF_DAY = re.compile(r"\b[ap]\.m\.$")
+_ZONE = re.compile(r"(?:[A-Z]{2,5}|(?:[A-Z][\w'’]+ ){1,3}[Tt]ime)\b")
+"""What goes on after a time of day: "5 p.m. EST", "5 p.m. Indian time"."""
 _BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b"
 """All white space, and what takes no space."""
 # What no reader sees or sees in another order: tag characters (but for those of a flag), overrides of the direction,
@@ -131,7 +134,7 @@ def _pieces(text: str, start: int, end: int, language: str) -> Iterator[tuple[in
     pending: tuple[int, int] | None = None
     for piece in _segments(text, start, end, language):
         # A part that goes on in lower case, or after an open abbreviation, belongs to the one before it.
-        if pending and (text[piece[0]].islower() or _ends_open(text, *pending)):
+        if pending and (text[piece[0]].islower() or _ends_open(text, *pending, *piece)):
             pending = (pending[0], piece[1])
             continue
         if pending:
@@ -152,9 +155,12 @@ def _windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _ends_open(text: str, start: int, end: int) -> bool:
+def _ends_open(text: str, start: int, end: int, next_start: int, next_end: int) -> bool:
     # Only the last word matters; looking further back would make long chains of fragments quadratic.
-    return bool(_OPEN_END.search(text, max(start, end - 16), end))
+    last = max(start, end - 16)
+    if _TIME_OF_DAY.search(text, last, end):
+        return bool(_ZONE.match(text, next_start, next_end))
+    return bool(_OPEN_END.search(text, last, end))
 
 
 def _segments(

@@ -53,7 +53,8 @@ class Task:
 def quote(sources: Sequence[Evidence], numbers: Sequence[int]) -> Generator[AnswerSentence]:
     """The prose of the sources of these numbers, word for word."""
     for number in numbers:
-        yield AnswerSentence(shown(sources[number - 1]), "quoted", (number,))
+        source = sources[number - 1]
+        yield AnswerSentence(shown(source), "quoted", (number,), cut=source.cut)
 
 
 def write(
@@ -173,7 +174,9 @@ def _checked(written: str, task: Task, question: str) -> AnswerSentence | None:
     verdict: Verdict = checks[0].verdict if len(checks) == 1 else "supported"
     carriers = dict.fromkeys(pool[check.evidence] for check in checks)
     task.sources.extend(item for item in carriers if item not in task.sources)
-    return AnswerSentence(without_markers(written), verdict, tuple(task.sources.index(item) + 1 for item in carriers))
+    text, numbers = without_markers(written), tuple(task.sources.index(item) + 1 for item in carriers)
+    cut = pool[checks[0].evidence].cut if verdict == "quoted" else (False, False)
+    return AnswerSentence(text, verdict, numbers, cut=cut)
 
 
 def _texts_and_titles(items: Sequence[Evidence]) -> tuple[list[str], list[str]]:

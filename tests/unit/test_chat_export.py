@@ -73,7 +73,7 @@ CONVERSATION = (
         "And Salyut?\n",
         (
             AnswerSentence("It flew.", "weak", (1,), as_of="1971"),
-            AnswerSentence("It fell in 2001.", "quoted", (2, 2), as_of="2021"),
+            AnswerSentence("It fell in 2001.", "quoted", (2, 2), as_of="2021", cut=(True, True)),
         ),
         (SALYUT, FELL),
         unanswered=("who paid?",),
@@ -101,7 +101,7 @@ Searched only articles of 2021
 
 Searched for: When did Salyut fly?
 
-As of 1971: It flew.[^3] *(Only weakly carried by its source: read the quote)* As of 2021: It fell in 2001.[^2]
+As of 1971: It flew.[^3] *(Only weakly carried by its source: read the quote)* As of 2021: … It fell in 2001. …[^2]
 
 *The articles do not say: “who paid?”*
 
@@ -137,7 +137,7 @@ BODY = """\
 <p class="about">Asked on 5 November 2026 at 23:30 UTC</p>
 <p class="about">Searched <bdi>only articles of 2021</bdi></p>
 <p class="about">Searched for: <bdi>When did Salyut fly?</bdi></p>
-<p dir="auto"><bdi>As of 1971:</bdi> <span>It flew.</span><sup dir="ltr"><a id="mark-3-1" href="#note-3" role="doc-noteref">[3]</a></sup> <bdi class="verdict">(Only weakly carried by its source: read the quote)</bdi> <bdi>As of 2021:</bdi> <bdi>It fell in 2001.</bdi><sup dir="ltr"><a id="mark-2-2" href="#note-2" role="doc-noteref">[2]</a></sup></p>
+<p dir="auto"><bdi>As of 1971:</bdi> <span>It flew.</span><sup dir="ltr"><a id="mark-3-1" href="#note-3" role="doc-noteref">[3]</a></sup> <bdi class="verdict">(Only weakly carried by its source: read the quote)</bdi> <bdi>As of 2021:</bdi> <bdi>… It fell in 2001. …</bdi><sup dir="ltr"><a id="mark-2-2" href="#note-2" role="doc-noteref">[2]</a></sup></p>
 <p class="remark">The articles do not say: “who paid?”</p>
 </section>
 <section>

@@ -138,6 +138,18 @@ def test_markers_follow_the_sentence_and_skip_unknown_numbers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cut", "expected"),
+    [
+        ((True, False), "<bdi>… for <strong>seven</strong> days.</bdi>"),
+        ((False, True), "<bdi>for <strong>seven</strong> days. …</bdi>"),
+    ],
+)
+def test_a_cut_quote_has_an_ellipsis_where_words_are_left_out(cut: tuple[bool, bool], expected: str) -> None:
+    item = AnswerSentence("for seven days.", "quoted", (), cut=cut)
+    assert expected in render.sentence(item, {}, "", "seven")
+
+
+@pytest.mark.parametrize(
     ("text", "words", "expected"),
     [
         ("In 1971 & later", "1971", "In <strong>1971</strong> &amp; later"),

@@ -81,14 +81,37 @@ def test_the_last_part_keeps_what_is_beyond_the_limit() -> None:
         (
             "when did India?",
             "When did Canada launch its first satellite?",
-            ["when did India?", "when did India? (launch first satellite)"],
+            [
+                "When did India launch its first satellite?",
+                "when did India? (launch first satellite)",
+            ],
         ),
-        ("when did Mir?", SALYUT, ["when did Mir?", "when did Mir? (fall)"]),
+        ("when did Mir?", SALYUT, ["When did Mir fall?", "when did Mir? (fall)"]),
+        (
+            "when will the Salyut 7?",
+            SALYUT,
+            ["When did the Salyut 7 fall?", "when will the Salyut 7? (fall)"],
+        ),
+        (
+            "how many by June 2025?",
+            "Who had visited the ISS by 2016?",
+            ["how many by June 2025?", "how many by June 2025? (visited ISS 2016)"],
+        ),
         ("when did Mir fall?", SALYUT, ["when did Mir fall?"]),
-        ("why?", "Who was Gagarin?", ["why?"]),
-        ("who paid?", "When was the Launch of Mir?", ["who paid?"]),
+        ("who paid?", "When was the Launch of Mir?", ["who paid?", "who paid? (Launch Mir)"]),
+        ("who was Titov?", "Who was Gagarin?", ["Who was Titov?"]),
+        ("where was Titov?", "Who was Gagarin?", ["where was Titov?"]),
     ],
-    ids=["what the first one said", "without its names", "nothing new", "only a name", "only names"],
+    ids=[
+        "what the first one said",
+        "without its names",
+        "with an article",
+        "about what it named",
+        "nothing new",
+        "named, not naming",
+        "only names",
+        "only names, asked otherwise",
+    ],
 )
 def test_a_later_part_may_mean_what_the_first_one_said(part: str, first: str, expected: list[str]) -> None:
     assert readings(part, first) == expected
@@ -108,7 +131,7 @@ def test_parts_are_never_empty_and_never_too_many(question: str) -> None:
         assert part.endswith("?")
         assert any(char.isalnum() for char in part)
         assert part.rstrip("?") in question
-        assert readings(part, found[0])[0] == part
+        assert 1 <= len(readings(part, found[0])) <= 2
 
 
 @pytest.mark.parametrize("unit", ["and who ", "who and ", ", ", " ", "; who ", "how many ", "? what flew ", "in "])

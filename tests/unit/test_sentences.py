@@ -18,11 +18,26 @@ def quotes(text: str, start: int = 0) -> list[str]:
         ("Crews of the U.S. and Russia met. All was well.", ["Crews of the U.S. and Russia met.", "All was well."]),
         ("It landed on June 18. Nobody was hurt.", ["It landed on June 18.", "Nobody was hurt."]),
         ("J. R. Smith flew at 5 p.m. on Monday. He slept.", ["J. R. Smith flew at 5 p.m. on Monday.", "He slept."]),
+        (
+            "It rose at 5 p.m. Indian time. Then, at 6 p.m. EST, it fell.",
+            ["It rose at 5 p.m. Indian time.", "Then, at 6 p.m. EST, it fell."],
+        ),
+        ("It landed at 5 p.m. The crew was well.", ["It landed at 5 p.m.", "The crew was well."]),
         ("The launch cost $1.5 billion. It worked.", ["The launch cost $1.5 billion.", "It worked."]),
         ("See Approx. 5 crews. Then stop.", ["See Approx. 5 crews.", "Then stop."]),
         ('"We go now," he said. "All of us."', ['"We go now," he said.', '"All of us."']),
     ],
-    ids=["title", "country", "date", "initials", "money", "open abbreviation", "quotation"],
+    ids=[
+        "title",
+        "country",
+        "date",
+        "initials",
+        "time of a place",
+        "time of day",
+        "money",
+        "open abbreviation",
+        "quotation",
+    ],
 )
 def test_splits_as_a_reader_would(text: str, expected: list[str]) -> None:
     assert quotes(text) == expected

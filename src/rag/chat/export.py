@@ -235,7 +235,7 @@ def _markdown_sentence(item: AnswerSentence, exchange: Exchange, notes: Mapping[
     as_of = f"As of {_markdown_line(item.as_of)}: " if item.as_of else ""
     marks = "".join(f"[^{notes[_span(citation)].number}]" for citation in _carriers(item, exchange))
     verdict = "" if item.verdict == "quoted" else f" *({render.VERDICTS[item.verdict][1]})*"
-    return f"{as_of}{_markdown_line(item.text)}{marks}{verdict}"
+    return f"{as_of}{_markdown_line(item.shown)}{marks}{verdict}"
 
 
 def _markdown_note(citation: Citation) -> str:
@@ -312,7 +312,7 @@ def _html_sentence(
     as_of = f"<bdi>As of {_html_line(item.as_of)}:</bdi> " if item.as_of else ""
     known = "" if item.verdict == "quoted" else f' <bdi class="verdict">({render.VERDICTS[item.verdict][1]})</bdi>'
     sources = f'<sup dir="ltr">{links}</sup>' if links else ""
-    return f"{as_of}<{tag}>{_html_line(item.text)}</{tag}>{sources}{known}"
+    return f"{as_of}<{tag}>{_html_line(item.shown)}</{tag}>{sources}{known}"
 
 
 def _html_note(citation: Citation, marks: Sequence[str]) -> str:

@@ -116,7 +116,7 @@ def sentence(item: AnswerSentence, citations: Mapping[int, Citation], language: 
     origin_of = f'<span class="origin" dir="auto">{escape(origins)}</span>' if origins else ""
     return (
         f'<span class="sentence" data-verdict="{item.verdict}"{_lang(language)}>'
-        f"<bdi>{emphasised(item.text, strong)}</bdi> "
+        f"<bdi>{emphasised(item.shown, strong)}</bdi> "
         f'<span class="evidence">{marks}{verdict(item.verdict)}{origin_of}</span></span> '
     )
 
