@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 
-chat: setup
+chat: index
 	$(BIN)/python app.py
 
 index: setup
@@ -90,4 +90,4 @@ $(DONE): pyproject.toml constraints.txt src/rag/prepare.py
 	touch $(DONE)
 
 clean:
-	rm -rf $(VENV) $(PEERS) .venv-audit index
+	rm -rf $(VENV) $(PEERS) .venv-audit index/*

@@ -49,6 +49,7 @@ class Assembly:
             folder = Path(settings.embedding_model)
             name = folder.name
         else:
+            models.verify(models.EMBEDDING)
             folder, name = models.EMBEDDING.path.parent, models.EMBEDDING.name
         threads = usable_cores(settings)
         if settings.embedding_runtime == "torch":
@@ -58,6 +59,7 @@ class Assembly:
 
     @cached_property
     def reader(self) -> Reader:
+        models.verify(models.READER)
         return OnnxReader(models.READER.path.parent, usable_cores(self.settings))
 
     @cached_property
@@ -166,12 +168,19 @@ class Assembly:
             "languages": self._languages(),
             "embedding": {"model": self.embedder.name, "sha256": self.embedder.sha256},
             "reader": {"sha256": models.READER.sha256},
-            "writer": {
-                "model": models.WRITER.name,
-                "sha256": models.WRITER.sha256,
-                "adapter_sha256": models.ADAPTER.sha256,
-            },
+            "writer": self._writer_facts(),
             "packages": {name: importlib.metadata.version(name) for name in packages},
+        }
+
+    def _writer_facts(self) -> dict[str, str]:
+        settings = self.settings
+        if settings.writer_model:
+            server = {"server": settings.writer_url} if settings.writer_url else {}
+            return {"model": settings.writer_model, **server}
+        return {
+            "model": models.WRITER.name,
+            "sha256": models.WRITER.sha256,
+            "adapter_sha256": models.ADAPTER.sha256,
         }
 
     def _languages(self) -> dict[str, str]:
