@@ -1,6 +1,5 @@
 """All prompt text. Short on purpose: a small model reads slowly and loses the thread in long prompts."""
 
-import re
 from collections.abc import Sequence
 
 from rag.prose import plain, prose
@@ -23,44 +22,16 @@ def answer_messages(question: str, evidence: Sequence[str]) -> list[dict[str, st
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"{sources}\n\nQuestion: {question}"}]
 
 
-_GLUE = """the a an of in on at by to for from with and was were is are has had been be it as that which who when after
-before"""
-_PRONOUN = re.compile(r"\W*(?:he|she|it|they|his|her|its|their)\b", re.IGNORECASE)
+def answer_grammar(choices: Sequence[str]) -> str:
+    """One of the choices with its marker, in llama.cpp's GBNF.
 
-
-def answer_grammar(question: str, source: str, holding: str = "") -> str:
-    """What an answer from one source may look like, in llama.cpp's GBNF: one sentence with its marker, no refusal.
-
-    The words are those of the source and a few that join them; those of the question too, where the source opens with
-    a pronoun in whose place a name may be put. Whether the source answers at all was decided before.
+    A writer that can write nothing else shortens where it finds that fitting, and loses no time with words that are not
+    shown. Whether the source answers at all was decided before.
 
     Args:
-        question: standalone.
-        source: as in ``answer_messages``.
-        holding: words of the source that the sentence must have; left out if they have brackets.
+        choices: sentences without closing punctuation; at least one.
     """
-    known = f"{source} {question}" if _PRONOUN.match(source) else source
-    words = {form for word in [*known.split(), *_GLUE.split()] for form in _forms(word)}
-    words.discard(NOT_IN_SOURCES.split()[0])
-    held = plain(holding)
-    first = f"text {_literal(held)} between+ text" if held and not re.search(r"[\[\]]", held) else "text"
-    return "\n".join(
-        (
-            f'root ::= {first} "[1]."',
-            "text ::= between* (word between+)*",
-            "between ::= [ ,;:!?()\"“”‘’'%$€£–—-]",
-            f"word ::= {' | '.join(map(_literal, sorted(words)))}",
-        )
-    )
-
-
-def _forms(word: str) -> set[str]:
-    """A word without what stands around it, large and small, and with its full stop if it may be an abbreviation."""
-    bare = word.strip(".,;:!?\"'“”‘’()[]–—")
-    if not bare or re.search(r"[\[\]]", bare):
-        return set()
-    found = {bare, f"{bare}."} if "." in word[:-1] or (len(bare) <= 3 and word.endswith(".")) else {bare}
-    return found | {form[0].upper() + form[1:] for form in found} | {form[0].lower() + form[1:] for form in found}
+    return f'root ::= ({" | ".join(_literal(plain(choice)) for choice in choices)}) " [1]."'
 
 
 def _literal(text: str) -> str:

@@ -4,6 +4,7 @@ What is written is never trusted. A sentence is shown if ``checking`` finds a so
 names several, one for each of its clauses; what the writer leaves out or gets wrong is quoted instead.
 """
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -15,11 +16,10 @@ from rag.prompts import answer_grammar, answer_messages, passage_messages
 from rag.prose import short_answer, shown
 from rag.records import AnswerSentence, Evidence, Passage, Verdict
 from rag.sentences import split_sentences
+from rag.shortening import shortenings
 from rag.writer import Writer
 
-_SHORT = 15
-"""Words. There is nothing to leave out of so short a sentence: a writer could only copy it."""
-_MAX_TOKENS = 80
+_MAX_TOKENS = 160
 _MAX_TOKENS_OF_PASSAGES = 200
 
 
@@ -81,8 +81,7 @@ def _one_by_one(
     ends = time.monotonic() + timeout
     for number in range(1, len(task.sources) + 1):
         sentence = None
-        long = len(shown(task.sources[number - 1]).split()) > _SHORT
-        if number <= len(task.asked) and long and not task.problem:
+        if number <= len(task.asked) and not task.problem and _can_be_shortened(task.sources[number - 1]):
             question, answer = task.asked[number - 1], short_answer(task.sources[number - 1])
             text = _first_sentence(task, number, writer, ends - time.monotonic())
             sentence = _checked(text, task, question) if text else None
@@ -93,11 +92,17 @@ def _one_by_one(
         yield sentence or next(quote(task.sources, [number]))
 
 
+def _can_be_shortened(source: Evidence) -> bool:
+    """Whether a writer can do anything but copy it, and cannot write a marker of the article's."""
+    text = shown(source)
+    return not re.search(r"[\[\]]", text) and len(shortenings(text, short_answer(source))) > 1
+
+
 def _first_sentence(task: Task, number: int, writer: Writer, timeout: float) -> str:
     """What the writer makes of one source; as far as it came where it leaves its words."""
     source, question = task.sources[number - 1], task.asked[number - 1]
     messages = answer_messages(question, [shown(source)])
-    grammar = answer_grammar(question, shown(source), short_answer(source))
+    grammar = answer_grammar(shortenings(shown(source), short_answer(source)))
     try:
         for text in _sentences(task, question, writer, messages, _MAX_TOKENS, timeout, grammar):
             task.written += 1

@@ -12,7 +12,7 @@ import rag
 
 LAYERS = [
     "records errors settings",
-    """wording documents sentences chunking prompts citations checking followups reading evidence metrics models
+    """wording documents sentences chunking prompts citations checking shortening followups reading evidence metrics models
     question_sets compound excerpts disagreement filters suggestions duplicates languages robots markup web_files
     prose bylines boilerplate_lines boilerplate datelines stopping""",
     """embedding vectors bm25 store vector_cache reader writer generations onnx_export hub corpus changes watching

@@ -26,6 +26,7 @@ def steps() -> dict[str, tuple[int, Callable[[str], Any]]]:
     from rag.prompts import answer_grammar
     from rag.records import Document, Passage, Turn
     from rag.sentences import split_sentences
+    from rag.shortening import shortenings
     from rag.terminal import passages_text
 
     def document(text: str) -> Document:
@@ -67,7 +68,8 @@ def steps() -> dict[str, tuple[int, Callable[[str], Any]]]:
         ),
         "parts": (2_000, lambda text: compound.parts(f"When {text}")),
         "kind": (2_000, lambda text: kind_found(QuestionWords.of("How many?", {}, 1), text)),
-        "grammar": (40_000, lambda text: answer_grammar("When?", text, text[:50])),
+        "grammar": (40_000, lambda text: answer_grammar([text, text[:50]])),
+        "shortenings": (2_000, shortenings),
         "suggestions": (
             40_000,
             lambda text: suggestions.suggest([Passage(0, document(text), 0, len(text), 1.0)], ["Who?"]),

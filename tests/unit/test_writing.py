@@ -59,11 +59,14 @@ def test_each_source_is_worded_for_its_part_of_the_question() -> None:
     assert [request[1]["content"] for request in writer.requests] == [
         f"[1] {item.text}\n\nQuestion: {question}" for item, question in zip([MIR, SALYUT], BOTH, strict=True)
     ]
-    assert ['text "February 1986" between+ text' in grammar for grammar in writer.grammars] == [True, False]
+    assert [
+        grammar.startswith(f'root ::= ("{item.text[:-1]}"')
+        for grammar, item in zip(writer.grammars, [MIR, SALYUT], strict=True)
+    ] == [True, True]
 
 
-def test_a_short_source_is_quoted_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "_SHORT", len(SALYUT.text.split()))
+def test_a_source_of_which_nothing_can_be_left_out_is_quoted_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "_can_be_shortened", lambda source: source is not SALYUT)
     writer = ScriptedWriter(["Mir was launched in February 1986 [1]."])
     task = Task(" ".join(BOTH), [SALYUT, MIR], BOTH[::-1])
     shown = list(write(task, writer, alike, 60, 5.0))
@@ -174,9 +177,7 @@ def test_an_answer_ends_at_its_length() -> None:
 # Text that was broken on its way here
 
 
-BROKEN = (
-    "Mir fell in 2001. ⟦Photo: AFP⟧ The joint opera-\ntion of Mir, with of\ufb01ces in three cities, ended in\n2001."
-)
+BROKEN = "Mir fell in 2001. ⟦Photo: AFP⟧ The joint opera-\ntion of Mir, an of\ufb01ce in three cities, ended in\n2001."
 
 
 def broken(quote: str, answer: str = "") -> Evidence:
@@ -188,11 +189,11 @@ def broken(quote: str, answer: str = "") -> Evidence:
     return Evidence(source, start, start + len(quote), 0.9, span)
 
 
-MENDED = "The joint operation of Mir, with offices in three cities, ended in 2001."
+MENDED = "The joint operation of Mir, an office in three cities, ended in 2001."
 
 
 def test_a_quote_is_shown_mended_and_cited_as_it_stands() -> None:
-    item = broken("The joint opera-\ntion of Mir, with of\ufb01ces in three cities, ended in\n2001.")
+    item = broken("The joint opera-\ntion of Mir, an of\ufb01ce in three cities, ended in\n2001.")
     assert list(quote([item], [1])) == [AnswerSentence(MENDED, "quoted", (1,))]
     (citation,) = number_citations([item])
     assert citation.quote == item.document.text[citation.start : citation.end]
@@ -200,14 +201,14 @@ def test_a_quote_is_shown_mended_and_cited_as_it_stands() -> None:
 
 
 def test_the_writer_reads_the_mended_sentence_and_is_checked_against_it() -> None:
-    item = broken("The joint opera-\ntion of Mir, with of\ufb01ces in three cities, ended in\n2001.", "in\n2001")
+    item = broken("The joint opera-\ntion of Mir, an of\ufb01ce in three cities, ended in\n2001.", "in\n2001")
     writer = ScriptedWriter(["The joint operation of Mir ended in 2001 [1]."])
     shown = list(write(Task("When did it end?", [item], ["When did it end?"]), writer, alike, 60, 5.0))
     assert [(sentence.text, sentence.verdict) for sentence in shown] == [
         ("The joint operation of Mir ended in 2001.", "supported")
     ]
     assert writer.requests[0][1]["content"].startswith(f"[1] {MENDED}\n")
-    assert 'text "in 2001" between+ text' in writer.grammars[0]
+    assert f'"{MENDED[:-1]}" | "The joint operation of Mir ended in 2001"' in writer.grammars[0]
 
 
 def test_whole_passages_are_shown_to_the_writer_without_their_boilerplate() -> None:
