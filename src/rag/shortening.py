@@ -63,7 +63,7 @@ _WHEN = re.compile(rf"(?:In|On|At|By|During|Since) {_DATE}$")
 _SCENE = re.compile(
     r"(?:In|On|At|During|From) (?:(?:the|early|late|mid|summer|spring|autumn|winter|of|its|same|year) )*(?:\d|[A-Z])"
 )
-_PARTICIPLE = re.compile(r"(?:[A-Z]\w+ed|Made|Built|Born|Known|Held|Led|Sent|Won)\b")
+_PARTICIPLE = re.compile(r"(?:[A-Z]\w+ed|Made|Built|Born|Known|Held|Led|Sent|Won) \w")
 _APPOSITION = re.compile(
     r"(?:an?|the|his|her|its|their|built|born|known|made|held|led|sent|won|founded|\w+ed|\w+ing)\b"
     r"|(?!(?:in|on|to|at|for|by|of|with)\b)[a-z]+(?: [a-z]+){0,3} (?:of|at|for)\b"
@@ -325,7 +325,7 @@ def _may_stand_between(words: Sequence[_Word], start: int, end: int, source: str
     if not _closes(aside[0].marks, goes_on.marks) or _NEXT_ITEM.match(source, aside[-1].end):
         return False
     if not any(word.apart for word in words[1:start]) and (
-        words[0].form in _OPENS_PHRASE or _PARTICIPLE.match(words[0].written) or words[0].form in _CONNECTIVES
+        words[0].form in _OPENS_PHRASE or _PARTICIPLE.match(_text(words[:start])) or words[0].form in _CONNECTIVES
     ):
         return False  # behind an opening phrase comes the subject
     if any(word.apart for word in aside[1:]):  # an aside in an aside, or a stretch of a list

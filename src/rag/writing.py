@@ -93,9 +93,10 @@ def _one_by_one(
 
 
 def _can_be_shortened(source: Evidence) -> bool:
-    """Whether a writer can do anything but copy it, and cannot write a marker of the article's."""
+    """Whether a writer can do anything but copy it: one sentence, without anything like a marker."""
     text = shown(source)
-    return not re.search(r"[\[\]]", text) and len(shortenings(text, short_answer(source))) > 1
+    one = len(split_sentences(text)) == 1 and not re.search(r"[\[\]]", text)
+    return one and len(shortenings(text, short_answer(source))) > 1
 
 
 def _first_sentence(task: Task, number: int, writer: Writer, timeout: float) -> str:
