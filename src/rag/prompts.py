@@ -40,9 +40,9 @@ def _literal(text: str) -> str:
 
 
 SYSTEM_FOR_PASSAGES = (
-    "Answer the question in one to three sentences, from the numbered sources only. Keep to the sources' own words and "
-    "shorten rather than reword. End each sentence with the number of its source, like [1]. If the sources do not "
-    f"answer, write: {NOT_IN_SOURCES}"
+    "Answer the question in one to three sentences, copied from the numbered sources. You may leave out an opening phrase, "
+    "an aside between commas or a second clause, but change no word. End each sentence with the number of its source, like "
+    f"[1]. If the sources do not answer, write: {NOT_IN_SOURCES}"
 )
 _MAX_PASSAGES = 5
 

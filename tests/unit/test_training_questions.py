@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-QUESTIONS, PASSAGES = ROOT / "training/reader/questions.jsonl", ROOT / "training/reader/passages.jsonl"
+PASSAGES = ROOT / "training/reader/passages.jsonl"
+ALL = sorted((ROOT / "training/reader").glob("*.jsonl"))
 
 
 def rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
@@ -25,11 +26,12 @@ def test_each_answer_stands_in_its_passage_as_whole_words() -> None:
                 assert text[start:end].strip() == text[start:end], question
 
 
-@pytest.mark.parametrize("path", [QUESTIONS, PASSAGES], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_a_question_is_asked_once_of_a_passage_and_some_have_no_answer(path: Path) -> None:
     unanswered = asked = 0
     for row in rows(path):
         questions = [question.lower() for question, *_ in row["questions"]]
+        assert all(span == [] or (len(span) == 2 and 0 <= span[0] < span[1]) for _, *span in row["questions"])
         assert len(questions) == len(set(questions))
         asked += len(questions)
         unanswered += sum(len(question) == 1 for question in row["questions"])
@@ -38,6 +40,7 @@ def test_a_question_is_asked_once_of_a_passage_and_some_have_no_answer(path: Pat
 
 def test_no_gold_question_is_trained_on() -> None:
     gold = {row["question"].lower().strip(" ?") for row in rows(ROOT / "tests/gold/questions.jsonl")}
-    for path in (QUESTIONS, PASSAGES):
+    assert len(ALL) == 4
+    for path in ALL:
         asked = {question.lower().strip(" ?") for row in rows(path) for question, *_ in row["questions"]}
         assert not gold & asked

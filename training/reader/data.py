@@ -5,6 +5,7 @@ of their answers as offsets into that file; passages are the chunks that the pro
 """
 
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -54,7 +55,7 @@ class Question:
     distractors: tuple[Passage, ...]
     """Retrieved chunks of other paragraphs in which no answer string occurs, best first."""
     retrieved: tuple[tuple[Passage, bool], ...]
-    """What the retriever finds, best first; whether it overlaps the question's paragraph."""
+    """What the retriever finds, best first; whether it overlaps the question's paragraph. Empty if it was not asked."""
 
 
 def is_development(article: str) -> bool:
@@ -67,10 +68,10 @@ Articles = dict[str, list[dict]]
 """Name → paragraphs, each with its ``context`` and its ``qas``."""
 
 
-def read_articles(path: Path, added: Path | None = None) -> Articles:
-    """Read ``reading_train.jsonl``, a paragraph a line; with our own questions on its paragraphs, if ``added``."""
-    paragraphs = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    for row in _lines(added) if added else ():
+def read_articles(path: Path, *added: Path) -> Articles:
+    """Read ``reading_train.jsonl``, a paragraph a line; with our own questions on its paragraphs from files ``added``."""
+    paragraphs = list(_lines(path))
+    for row in itertools.chain.from_iterable(map(_lines, added)):
         paragraph = paragraphs[row["paragraph"]]
         paragraph["qas"] += _added(row["questions"], paragraph["context"])
     articles: Articles = {}
@@ -85,6 +86,23 @@ def read_passages(path: Path) -> Articles:
     for row in _lines(path):
         paragraph = {"context": row["text"], "qas": _added(row["questions"], row["text"])}
         articles.setdefault(row["title"], []).append(paragraph)
+    return articles
+
+
+def read_contexts(path: Path, added: Path) -> Articles:
+    """Read the passages of ``conversations.jsonl`` on which we have questions, as articles; only their texts are used.
+
+    A passage's title is its first line if that is short, else its first words.
+    """
+    texts = {context["document_id"]: context["text"] for row in _lines(path) for context in row["contexts"]}
+    articles: Articles = {}
+    for row in _lines(added):
+        text = texts[row["context"]]
+        opening = text.strip().split("\n", 1)[0].strip()
+        title = opening if len(opening) <= 80 else " ".join(opening.split()[:8])
+        paragraph = {"context": text.replace("\n", " "), "qas": _added(row["questions"], text)}
+        name = " ".join(re.findall(r"[A-Za-z0-9',.()&-]+", title)) or "Untitled"  # it becomes a file's name
+        articles.setdefault(name, []).append(paragraph)
     return articles
 
 
@@ -127,8 +145,10 @@ def write_corpus(
     return starts
 
 
-def read_questions(articles: Articles, embedder: OnnxEmbedder, work: Path) -> list[Question]:
-    """Index the articles in ``work`` and retrieve for every question."""
+def read_questions(
+    articles: Articles, embedder: OnnxEmbedder, work: Path, retrieved: Callable[[str], bool] = lambda article: True
+) -> list[Question]:
+    """Index the articles in ``work`` and retrieve for the questions on those articles for which that is asked."""
     corpus, index = work / "corpus", work / "index"
     starts = write_corpus(articles, corpus)
     build_index(corpus, index, embedder, chunk_tokens=CHUNK_TOKENS, max_file_bytes=10**9)
@@ -147,9 +167,10 @@ def read_questions(articles: Articles, embedder: OnnxEmbedder, work: Path) -> li
         if start is not None
         for qa in paragraph["qas"]
     ]
-    vectors = embedder.embed([qa["question"] for *_, qa in flat])
+    wanted = [qa["question"] for name, *_, qa in flat if retrieved(name)]
+    vectors = iter(embedder.embed(wanted) if wanted else ())
     questions = []
-    for (name, start, paragraph, qa), vector in zip(flat, vectors, strict=True):
+    for name, start, paragraph, qa in flat:
         file = file_name(name)
         title, text = texts[file]
         end = start + len(paragraph["context"])
@@ -162,12 +183,13 @@ def read_questions(articles: Articles, embedder: OnnxEmbedder, work: Path) -> li
                 answering.append(Example(qa["question"], Passage(title, text[a:b]), inside))
         a, b = max(overlapping, key=lambda chunk: min(chunk[1], end) - max(chunk[0], start))
         own_spans = tuple((s - a, e - a) for s, e in spans if a <= s and e <= b)
-        found = passages(snapshot, search(snapshot, qa["question"], vector, RETRIEVED))
-        retrieved, distractors = [], []
+        scored = search(snapshot, qa["question"], next(vectors), RETRIEVED) if retrieved(name) else []
+        found = passages(snapshot, scored)
+        others, distractors = [], []
         for passage in found:
             seen = Passage(passage.document.title, passage.text)
             mine = passage.document.path == file and passage.start < end and passage.end > start
-            retrieved.append((seen, mine))
+            others.append((seen, mine))
             lowered = seen.text.lower()
             if not mine and not any(answer["text"].lower() in lowered for answer in qa["answers"]):
                 distractors.append(seen)
@@ -180,7 +202,7 @@ def read_questions(articles: Articles, embedder: OnnxEmbedder, work: Path) -> li
                 tuple(answering),
                 Example(qa["question"], Passage(title, text[a:b]), own_spans),
                 tuple(distractors),
-                tuple(retrieved),
+                tuple(others),
             )
         )
     return questions
@@ -236,6 +258,44 @@ def added_epoch(questions: list[Question], sentence_questions: list[Example], rn
         )
     for example in rng.sample(sentence_questions, len(sentence_questions) // 6):
         yield (Example(mistyped(example.question, rng), example.passage, example.spans),)
+
+
+def competing_epoch(
+    questions: list[Question], sentence_questions: list[Example], rng: random.Random
+) -> Iterator[Group]:
+    """Answering where it is hardest: a question's own passage against one of the three best others retrieved for it.
+
+    1 time in 8 an answerable question gets two of the others only, as if its paragraph were not among the articles.
+    Unanswerable questions have their own passage, 3 times in 10 with another; 1 sentence question in 8 comes along.
+    """
+    for question in questions:
+        asked = mistyped(question.question, rng)
+        hardest = question.distractors[:3]
+        if question.answering and len(hardest) > 1 and rng.random() < 0.125:
+            yield tuple(Example(asked, passage, ()) for passage in rng.sample(hardest, 2))
+            continue
+        own = question.answering or (question.own,)
+        other = bool(hardest) and (bool(question.answering) or rng.random() < 0.3)
+        yield (
+            *(Example(asked, example.passage, example.spans) for example in own),
+            *(Example(asked, passage, ()) for passage in (rng.sample(hardest, 1) if other else [])),
+        )
+    for example in rng.sample(sentence_questions, len(sentence_questions) // 8):
+        yield (Example(mistyped(example.question, rng), example.passage, example.spans),)
+
+
+def close_epoch(
+    close: list[Question], others: list[Question], sentence_questions: list[Example], rng: random.Random
+) -> Iterator[Group]:
+    """Close questions alone with their own passages; an eighth of the others as in ``competing_epoch``."""
+    for question in close:
+        asked = mistyped(question.question, rng)
+        yield tuple(Example(asked, example.passage, example.spans) for example in question.answering or (question.own,))
+    yield from competing_epoch([question for question in others if _in_eighth(question)], sentence_questions, rng)
+
+
+def _in_eighth(question: Question) -> bool:
+    return hashlib.sha256(question.question.encode()).digest()[0] < 32
 
 
 def answering_epoch(questions: list[Question], rng: random.Random) -> Iterator[Group]:

@@ -23,8 +23,11 @@ from data import (
     Question,
     added_epoch,
     answering_epoch,
+    close_epoch,
+    competing_epoch,
     is_development,
     read_articles,
+    read_contexts,
     read_passages,
     read_questions,
     read_sentence_questions,
@@ -147,10 +150,12 @@ STAGES = (
     Stage("answering", "reading", 1, 8e-5, 2),
     Stage("added", "first-average", 1, 1.2e-4, 0),
     Stage("own", "added", 1, 1e-4, 0),
+    Stage("competing", "second-average", 1, 1e-4, 0),
+    Stage("close", "competing", 1, 1e-4, 0),
 )
 AVERAGES = {
     "first-average": ("answering", {"reading": 0.25, "further-reading": 0.25, "answering": 0.5}),
-    "shipped": ("own", {"first-average": 0.2, "own": 0.8}),
+    "second-average": ("own", {"first-average": 0.2, "own": 0.8}),
 }
 """Name → the stage after which it is made, and shares of weights: averages of runs from a common start beat each of
 them (model soups, Wortsman et al. 2022)."""
@@ -180,18 +185,29 @@ def main() -> None:
     tokenizer.no_truncation()
     embedder = OnnxEmbedder(base, EMBEDDING.name, options.out / "cache", 2)
     here = Path(__file__).parent
-    articles = read_articles(options.data / "reading_train.jsonl", here / "questions.jsonl")
-    questions = read_questions(articles, embedder, options.out / "work")
+    paragraphs = options.data / "reading_train.jsonl"
+    questions = read_questions(read_articles(paragraphs, here / "questions.jsonl"), embedder, options.out / "work")
     own = read_questions(read_passages(here / "passages.jsonl"), embedder, options.out / "own")
+    contexts = read_contexts(options.data / "conversations.jsonl", here / "context_questions.jsonl")
+    close = [
+        question
+        for question in read_questions(
+            read_articles(paragraphs, here / "close_questions.jsonl"), embedder, options.out / "close", lambda _: False
+        )
+        if question.added
+    ]
+    others = read_questions(contexts, embedder, options.out / "contexts", is_development)
     sentence_questions = read_sentence_questions(options.data / "sentence_questions.jsonl")
     training = [question for question in questions if not is_development(question.article)]
     given = [question for question in training if not question.added]
     held_out = {
         "reading set": [question for question in questions if is_development(question.article)],
         "own passages": [question for question in own if is_development(question.article)],
+        "contexts": [question for question in others if is_development(question.article)],
     }
+    close += [question for question in others if not is_development(question.article)]
     own = [question for question in own if not is_development(question.article)]
-    sizes = {"given": len(given), "added": len(training) - len(given), "own": len(own)}
+    sizes = {"given": len(given), "added": len(training) - len(given), "own": len(own), "close": len(close)}
     log(arguments=vars(options), **sizes, held_out={name: len(value) for name, value in held_out.items()})
 
     def plan(stage: Stage, number: int) -> list[list[list[Prepared]]]:
@@ -203,6 +219,10 @@ def main() -> None:
                 groups = answering_epoch(given, rng)
             case "added":
                 groups = added_epoch(training, sentence_questions, rng)
+            case "competing":
+                groups = competing_epoch(training + rng.sample(own, len(own) // 4), sentence_questions, rng)
+            case "close":
+                groups = close_epoch(close, training + own, sentence_questions, rng)
             case _:
                 groups = added_epoch(own + rng.sample(training, len(training) // 3), sentence_questions, rng)
         return batches([prepare(tokenizer, group) for group in groups], options.batch_tokens, rng)
