@@ -99,7 +99,7 @@ READER = OwnModel(
     name="reader",
     folder="reader",
     file="reader.onnx",
-    sha256="447cc14152340295948754d6d693d8ef2c8b2f23dd46867c86cf952baa36c9d1",
+    sha256="0bdb3093f68510bccbb6d1306c4a0e843e29e000f710b108e6f9610782c1de2e",
 )
 ADAPTER = OwnModel(
     name="adapter of SmolLM2-135M-Instruct",

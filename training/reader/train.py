@@ -156,6 +156,7 @@ STAGES = (
 AVERAGES = {
     "first-average": ("answering", {"reading": 0.25, "further-reading": 0.25, "answering": 0.5}),
     "second-average": ("own", {"first-average": 0.2, "own": 0.8}),
+    "shipped": ("close", {"competing": 0.4, "close": 0.6}),
 }
 """Name → the stage after which it is made, and shares of weights: averages of runs from a common start beat each of
 them (model soups, Wortsman et al. 2022)."""
