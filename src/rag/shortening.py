@@ -50,7 +50,7 @@ _POSSESSIVE = frozenset("his her its their".split())
 _RELATIVES = frozenset("which who whom whose where".split())
 _CONNECTIVES = frozenset(
     """however moreover meanwhile furthermore additionally also finally nevertheless nonetheless therefore thus then later
-    indeed instead similarly likewise today so generally""".split()
+    indeed instead similarly likewise today so""".split()
 )
 _CONNECTING = re.compile(
     r"(?:For (?:example|instance)|As a (?:result|response|consequence)|In (?:addition|fact|turn))$"

@@ -72,6 +72,7 @@ def test_a_name_may_stand_in_place_of_the_opening_pronoun(
         ("The king died in 1890.", "The self-proclaimed king died in 1890."),
         ("The drug causes blindness.", "In rare cases, the drug causes blindness."),
         ("The drug works.", "According to its maker, the drug works."),
+        ("The drug works.", "Generally, the drug works."),
         ("The road is closed.", "When it rains, the road is closed."),
         ("300 people died in the flood.", "Up to 300 people died in the flood."),
         ("Peru signed the pact.", "Apart from Norway, Spain, and Peru signed the pact."),
