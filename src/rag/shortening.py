@@ -1,7 +1,7 @@
 """Is a sentence its source with whole pieces left out? Decided by words and punctuation, so that anyone can follow it.
 
 Every word is the source's, in its form and in its order (articles may come and go, and a name may stand in place of an
-opening pronoun). What is left out is a piece that the source itself sets apart: an opening phrase of time or place, an
+opening pronoun). What is left out is a piece that the source itself sets apart: an opening date, an
 aside between commas or brackets, a clause behind a comma or semicolon. Between two words that are kept, and at both
 ends, nothing else may be missing: "Opponents of the dam blocked the road" must not become "The dam blocked the road".
 What limits a claim (a "may", a "said", a negation) is never left out, but for relative clauses and the other of two
@@ -63,9 +63,13 @@ _WHEN = re.compile(rf"(?:In|On|At|By|During|Since) {_DATE}$")
 _SCENE = re.compile(
     r"(?:In|On|At|During|From) (?:(?:the|early|late|mid|summer|spring|autumn|winter|of|its|same|year) )*(?:\d|[A-Z])"
 )
-_PARTICIPLE = re.compile(r"(?:[A-Z]\w+ed|Made|Built|Born|Known|Held|Led|Sent|Won) \w")
+# Participles that tell what once happened to a thing; others set a condition: "used in large doses, the drug kills".
+_DONE = (
+    "built|born|founded|launched|opened|elected|appointed|named|called|designed|written|published|owned|led|established"
+)
+_PARTICIPLE = re.compile(rf"(?:{_DONE}) \w", re.IGNORECASE)
 _APPOSITION = re.compile(
-    r"(?:an?|the|his|her|its|their|built|born|known|made|held|led|sent|won|founded|\w+ed|\w+ing)\b"
+    rf"(?:an?|the|his|her|its|their|{_DONE}|\w+ing)\b"
     r"|(?!(?:in|on|to|at|for|by|of|with)\b)[a-z]+(?: [a-z]+){0,3} (?:of|at|for)\b"
 )
 """How an aside opens that says more of what stands before it: "a pilot", "built in 1986", "head of the agency"."""
@@ -304,7 +308,7 @@ def _cuts_a_list(sentence: str, source: str) -> bool:
 
 
 def _may_lead(words: Sequence[_Word], first: int, source: str) -> bool:
-    """Whether the sentence may begin here: with the other of two main clauses, or behind a phrase of time or place."""
+    """Whether the sentence may begin here: with the other of two main clauses, or behind an opening date, participle or connective."""
     opening, begins = words[:first], words[first]
     if ";" in begins.marks or (opening[-1].form == "but" and opening[-1].apart):
         return not _CONDITION.match(source)
@@ -316,7 +320,9 @@ def _may_lead(words: Sequence[_Word], first: int, source: str) -> bool:
     connects = _CONNECTING.match(text) or all(word.form in _CONNECTIVES for word in opening)
     if connects:
         return True
-    return begins.marks == "," and bool(_SCENE.match(text) or _PARTICIPLE.match(text))
+    # A place may limit what is said ("In Norway, it is legal"); a date pins it down.
+    dated = _SCENE.match(text) is not None and any(char.isdigit() for char in text)
+    return begins.marks == "," and (dated or _PARTICIPLE.match(text) is not None)
 
 
 def _may_stand_between(words: Sequence[_Word], start: int, end: int, source: str) -> bool:
