@@ -334,6 +334,28 @@ def test_long_question_is_refused_kindly_and_kept(page: Page, engine: ScriptedEn
     assert engine.asked == []
 
 
+def test_what_is_said_to_a_quick_visitor_stays(context: BrowserContext, address: str, engine: ScriptedEngine) -> None:
+    page = context.new_page()
+    held = []
+
+    def hold_the_arrival(route: Route) -> None:
+        if "conversation" in (route.request.post_data or "") and not held:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route("**/gradio_api/run/predict*", hold_the_arrival)
+    page.goto(address)
+    page.locator("#rag-box textarea").wait_for()
+    wait_until(lambda: bool(page.evaluate("1")) and len(held) == 1)
+    page.locator("#rag-send").click()
+    expect(page.locator(".notice")).to_have_text("Please type a question.")
+    with page.expect_response("**/gradio_api/run/predict*"):
+        held[0][0].fulfill(response=held[0][1])
+    page.wait_for_timeout(300)
+    expect(page.locator(".notice")).to_have_text("Please type a question.")
+
+
 def test_shift_enter_makes_a_new_line(page: Page, engine: ScriptedEngine) -> None:
     page.locator("#rag-box textarea").fill("one")
     page.keyboard.press("Shift+Enter")

@@ -172,7 +172,10 @@ class _Chat:
         return [views.masthead(summary), views.banner(status), known, gr.Timer(active=status.state != "ready")]
 
     def arrive(self, visit: str, state: Conversation) -> list[Any]:
-        """Know the visitor again, and go on with the conversation that the tab was in."""
+        """Know the visitor again, and go on with the conversation that the tab was in.
+
+        With none to go on with, only the list of conversations changes: a visitor who was quick may have asked already.
+        """
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             said = json.loads(visit)
             for name in ("visitor", "conversation"):
@@ -180,8 +183,11 @@ class _Chat:
                     raise ValueError(name)
             state.visitor = said["visitor"]
             if state.live is None:
-                return self._open(said["conversation"], state)
-        return self._view(state)
+                problem = self._open(said["conversation"], state)
+                if problem or state.live is not None:
+                    return self._view(state, problem)
+        view = self._view(state)
+        return [*(gr.skip() for _ in view[:-1]), view[-1]]
 
     def begin(self, typed: str, state: Conversation, *chosen: Any) -> list[Any]:
         """Take the question in the box; a refused one stays there."""
@@ -290,7 +296,7 @@ class _Chat:
             case "rate":
                 problem = self._rate(state, str(said.get("exchange")), str(said.get("value")), "")
             case "open":
-                return [*self._open(str(said.get("conversation")), state), gr.skip()]
+                problem = self._open(str(said.get("conversation")), state)
             case "forget":
                 forgotten = str(said.get("conversation"))
                 problem = keeping(self._kept.delete, state.visitor, forgotten)
@@ -332,8 +338,8 @@ class _Chat:
         state.clear()
         return self._view(state)
 
-    def _open(self, id: str, state: Conversation) -> list[Any]:
-        """Show an earlier conversation, its answers as they were and their citations as they are."""
+    def _open(self, id: str, state: Conversation) -> str:
+        """Show an earlier conversation, its answers as they were and their citations as they are, or say why not."""
         documents: dict[str, Document | None] = {}
 
         def document(name: str) -> Document | None:
@@ -347,11 +353,11 @@ class _Chat:
         try:
             exchanges = [restore(item, state.number(), document) for item in self._kept.load(state.visitor, id)]
         except RagError as error:
-            return self._view(state, str(error))
+            return str(error)
         if exchanges:
             past = [Past(item.without_articles(), views.exchange_view(item)) for item in exchanges[:-1]]
             state.restore(id, past, exchanges[-1])
-        return self._view(state)
+        return ""
 
     def _view(self, state: Conversation, notice: str = "") -> list[Any]:
         """The whole page as a function of the conversation, in the order of ``view``."""
