@@ -13,7 +13,9 @@ from rag.wording import FUNCTION_WORDS, MONTHS, content_stems, names, tokens
 MAX_CANDIDATES = 6
 
 _PERSONAL = re.compile(r"\b(he|she|him|his|her|hers)\b", re.IGNORECASE)
-_THING = re.compile(r"\b(it|its|this|that one|this one)\b", re.IGNORECASE)
+_THING = re.compile(
+    r"\b(it|its|this|that one|this one)\b|\b(?:(?<=is )|(?<=was ))that(?= (?:in|on|at|near|a|an|the)\b)", re.IGNORECASE
+)
 _PLURAL = re.compile(r"\b(they|them|their|theirs|these|those)\b", re.IGNORECASE)
 _PLACE = re.compile(r"\b(there)\b(?! (?:is|are|was|were|any|be|a)\b)", re.IGNORECASE)
 _DEMONSTRATIVE = re.compile(
@@ -24,6 +26,10 @@ _DEMONSTRATIVE = re.compile(
 )
 _ASKS = re.compile(
     r"^(?:(?:in|on|at|by|for|with|since|until|to) )?(?:wh\w+|how|do|does|did|is|are|was|were|has|have|can)\b", re.I
+)
+_STATES = re.compile(r"(?:he|she|it|they|that|this)\b", re.IGNORECASE)
+_REFERS = re.compile(
+    r"\b(?:he|she|him|his|her|it|its|they|them|their|(?:is|was|does|did) (?:this|that))\b", re.IGNORECASE
 )
 _POSSESSIVE = frozenset({"his", "its", "their", "theirs", "hers"})
 _ELLIPTIC = re.compile(r"^\s*(?:and|but|so|or|then|what about|how about|also)\b[\s,]*", re.IGNORECASE)
@@ -87,7 +93,11 @@ def _readings(question: str, history: Sequence[Turn]) -> Iterator[str]:
     last_question = questions[0] if questions else ""
     asked = [topic for text in questions for topic in topics(text)]
     told = [topic for text in answers for topic in topics(text)]
-    people = [topic for topic in [*asked, *told] if _like_a_person(topic)]
+    beside = _beside_pronouns(questions)
+    mentioned = topics(question)
+    meant = [topic for topic in [*asked, *told] if topic not in mentioned]
+    meant.sort(key=lambda topic: topic in beside)
+    people = [topic for topic in meant if _like_a_person(topic)]
     if _BARE.match(question):
         yield f"{question.rstrip(' ?')} {_lowered(_without_opening(last_question))}"
         if answers:  # "Why?" mostly asks for the reason of what was just said
@@ -97,7 +107,7 @@ def _readings(question: str, history: Sequence[Turn]) -> Iterator[str]:
         return
     elliptic = _ELLIPTIC.match(question)
     rest = question[elliptic.end() :].strip(" ?") if elliptic else ""
-    if rest and not _ASKS.search(rest):
+    if rest and not _ASKS.search(rest) and not _STATES.match(rest):
         for topic in asked:
             if topic in last_question:
                 yield last_question.replace(topic, rest)
@@ -107,10 +117,10 @@ def _readings(question: str, history: Sequence[Turn]) -> Iterator[str]:
     body = body[:1].upper() + body[1:]
     for pattern, choices in (
         (_PERSONAL, people),
-        (_DEMONSTRATIVE, [*asked, *told]),
-        (_THING, [*asked, *told]),
-        (_PLURAL, [*asked, *told]),
-        (_PLACE, [*asked, *told]),
+        (_DEMONSTRATIVE, meant),
+        (_THING, meant),
+        (_PLURAL, meant),
+        (_PLACE, meant),
     ):
         if pattern.search(body):
             together = _listed(answers[0]) if answers and pattern is _PLURAL else None
@@ -129,6 +139,14 @@ def _readings(question: str, history: Sequence[Turn]) -> Iterator[str]:
         yield f"{body} ({', '.join(context)})"
     if told:
         yield f"{body} ({told[0]})"
+
+
+def _beside_pronouns(questions: Sequence[str]) -> list[str]:
+    """Names in questions that go on about something else: "So it belongs to Kazakhstan?" is not about Kazakhstan."""
+    found = [(text, match) for text in questions if (match := _REFERS.search(text))]
+    return [
+        topic for text, match in found for topic in topics(text) if not topics(_without_opening(text[: match.start()]))
+    ]
 
 
 def _in_place_of(match: re.Match[str], topic: str) -> str:

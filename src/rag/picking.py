@@ -26,6 +26,8 @@ READER_LANGUAGE = "en"
 _READ_TO_SEARCH = 16
 _ALIKE = 0.5
 """Least token F1 of two spans that are taken for the same answer."""
+_BEGINNING, _ENDING = 4, 3
+"""Least letters that two words of one kin begin with, and most that follow in the one asked for: "Turkish" and "Turkey"."""
 _NO_MARGIN = -20.0
 """Stands for the margin of a passage without words."""
 
@@ -168,7 +170,14 @@ class Picker:
         written = names(question)
         stemmed = {word: stem(word.lower()) for word in written}
         known = snapshot.store.chunks_with(dict.fromkeys(stemmed.values()))
-        return tuple(dict.fromkeys(word for word in written if stemmed[word] not in known))
+        absent = dict.fromkeys(word for word in written if stemmed[word] not in known)
+        return tuple(word for word in absent if not _has_kin(snapshot, word.lower()))
+
+
+def _has_kin(snapshot: Snapshot, word: str) -> bool:
+    """Whether a word of the same beginning occurs: who asks for a Malaysian is not told that Malaysia is not mentioned."""
+    alike = word[: max(_BEGINNING, len(word) - _ENDING)]
+    return word.isalpha() and len(word) >= _BEGINNING and snapshot.store.has_stem_from(alike)
 
 
 def _is_known(retrieved: Sequence[Passage]) -> bool:

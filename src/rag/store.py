@@ -510,6 +510,13 @@ class Store:
             holding[stem] += int(np.count_nonzero(self.alive[np.frombuffer(rows, "<u4")]))
         return {stem: count for stem, count in holding.items() if count}
 
+    def has_stem_from(self, beginning: str) -> bool:
+        """Whether any chunk has a stem that begins so."""
+        found = self._rows(
+            "SELECT DISTINCT stem FROM postings WHERE stem >= ? AND stem < ?", (beginning, f"{beginning}\U0010ffff")
+        )
+        return bool(self.chunks_with(stem for (stem,) in found))
+
     def _postings(self, stem: str) -> tuple[Rows, Counts]:
         """The rows that hold a stem, in order, and how often each does."""
         found = self._rows("SELECT rows, counts FROM postings WHERE stem = ? ORDER BY part", (stem,))

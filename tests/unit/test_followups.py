@@ -31,6 +31,33 @@ def test_a_thing_comes_from_the_question_before_the_answer() -> None:
     assert candidates("And what was its mass?", earlier)[0] == "What was Salyut 1’s mass?"
 
 
+BAIKONUR = (
+    Turn("user", "Where did Gagarin take off from?"),
+    Turn("assistant", "Yuri Gagarin took off from Baikonur in the spacecraft Vostok 1 [1]."),
+    Turn("user", "Is that in Russia?"),
+    Turn("assistant", "No. Baikonur lies in the Kyzylorda Region of southern Kazakhstan [1]."),
+    Turn("user", "So it belongs to Kazakhstan?"),
+    Turn("assistant", "Yes, the site belongs to Kazakhstan, but Russia rents it [1]."),
+)
+
+
+def test_a_name_beside_a_pronoun_is_not_what_it_means() -> None:
+    found = candidates("Where does its name come from?", BAIKONUR)
+    assert found.index("Where does Baikonur’s name come from?") < found.index("Where does Kazakhstan’s name come from?")
+    assert "Where does Russia’s name come from?" not in found
+
+
+def test_that_is_a_pronoun_before_a_place() -> None:
+    assert "Is Baikonur in Russia?" in candidates("Is that in Russia?", BAIKONUR[:2])
+    assert candidates("Is that statement of Rogozin true?", BAIKONUR[:2]) == ["Is that statement of Rogozin true?"]
+
+
+def test_a_statement_asks_about_what_its_pronoun_means() -> None:
+    found = candidates("So it belongs to Kazakhstan?", BAIKONUR[:4])
+    assert "Baikonur belongs to Kazakhstan?" in found
+    assert "Kazakhstan belongs to Kazakhstan?" not in found
+
+
 def test_they_means_the_people_named_together() -> None:
     earlier = history("Who lived there first?", "Georgy Dobrovolsky, Vladislav Volkov and Viktor Patsayev did [1].")
     first = candidates("How long did they stay?", earlier)[0]

@@ -229,6 +229,19 @@ def test_missing_names_are_told_as_typed(snapshot: Snapshot, embedder: BagOfWord
     assert picked.missing_words == ("ESA", "1986")
 
 
+@pytest.mark.parametrize(
+    ("asked", "missing"), [("Malaysian", ()), ("Turk", ()), ("Turkish", ()), ("Tur", ("Tur",)), ("Turin", ("Turin",))]
+)
+def test_a_word_of_the_same_kin_is_not_told_to_be_missing(
+    asked: str, missing: tuple[str, ...], index: Index, embedder: BagOfWordsEmbedder
+) -> None:
+    snapshot = index({"a.md": "The crew came from Malaysia and from Turkey."})
+    assert (
+        Picker(embedder, None, FUSED).pick(snapshot, f"Who was the first {asked} in space?", 1, 1).missing_words
+        == missing
+    )
+
+
 def test_candidates_know_every_feature(snapshot: Snapshot, embedder: BagOfWordsEmbedder) -> None:
     found = Picker(embedder, PartialReader("Mir")).candidates(snapshot, QUESTION, 5)
     assert found.features.shape == (10, len(FEATURES)) == (len(found.spans), len(FEATURES))
