@@ -50,7 +50,7 @@ def place(document: Document, offset: int) -> str | None:
 def with_markers(sentences: Iterable[AnswerSentence]) -> str:
     """The answer as one text: each sentence with its markers before its final punctuation, and its date if it has one.
 
-    What an article wrote like a marker of ours stands in parentheses: "[7]" in a quote would name a source that did not
+    An ellipsis stands for what a quote leaves out of its sentence. What an article wrote like a marker of ours stands in parentheses: "[7]" in a quote would name a source that did not
     say it.
     """
     return " ".join(_marked(sentence) for sentence in sentences)
@@ -58,8 +58,10 @@ def with_markers(sentences: Iterable[AnswerSentence]) -> str:
 
 def _marked(sentence: AnswerSentence) -> str:
     markers = "".join(f" [{number}]" for number in sentence.citations)
-    text = _LIKE_A_MARKER.sub(r"(\1)", sentence.text.rstrip())
+    text = _LIKE_A_MARKER.sub(r"(\1)", sentence.shown.rstrip())
     body = f"As of {sentence.as_of}: {text}" if sentence.as_of else text
+    if body.endswith(" …"):
+        return f"{body[:-2]}{markers} …"
     if body.endswith((".", "!", "?", "…")):
         return f"{body[:-1]}{markers}{body[-1]}"
     return f"{body}{markers}"

@@ -282,7 +282,7 @@ def test_an_excerpt_is_what_the_writer_is_shown_and_held_to(make: Make) -> None:
     writer = ScriptedWriter(["Salyut 1 was launched on 19 April 1971 from Baikonur."])
     answer = make(writer, mode="write", refuse_below=0.0, answer_words=5).answer(QUESTION)
     assert writer.requests[0][-1]["content"].startswith("[1] on 19 April 1971 from\n")
-    assert answer.text == "on 19 April 1971 from [1]"
+    assert answer.text == "… on 19 April 1971 from [1] …"
 
 
 @pytest.mark.parametrize("words", [1, 2])

@@ -64,7 +64,7 @@ def test_a_quote_is_the_text_at_its_offsets(text: str, data: st.DataObject) -> N
         ("It flew.", (1,), "It flew [1]."),
         ("It flew.", (1, 3), "It flew [1] [3]."),
         ("Did it fly?", (2,), "Did it fly [2]?"),
-        ("It flew …", (1,), "It flew  [1]…"),
+        ("It flew …", (1,), "It flew [1] …"),
         ("“It flew.”", (1,), "“It flew.” [1]"),
         ("- Launch: 1986", (1,), "- Launch: 1986 [1]"),
         ("It flew. ", (12,), "It flew [12]."),
@@ -74,6 +74,19 @@ def test_a_quote_is_the_text_at_its_offsets(text: str, data: st.DataObject) -> N
 )
 def test_markers_stand_before_the_final_mark(text: str, numbers: tuple[int, ...], shown: str) -> None:
     assert with_markers([AnswerSentence(text, "quoted", numbers)]) == shown
+
+
+@pytest.mark.parametrize(
+    ("cut", "shown"),
+    [
+        ((False, False), "on 19 April 1971 [1]"),
+        ((True, False), "… on 19 April 1971 [1]"),
+        ((False, True), "on 19 April 1971 [1] …"),
+        ((True, True), "… on 19 April 1971 [1] …"),
+    ],
+)
+def test_an_ellipsis_stands_for_what_is_left_out(cut: tuple[bool, bool], shown: str) -> None:
+    assert with_markers([AnswerSentence("on 19 April 1971", "quoted", (1,), cut=cut)]) == shown
 
 
 def test_sentences_become_one_text() -> None:
