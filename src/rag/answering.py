@@ -42,7 +42,7 @@ MAX_QUESTION = 2_000
 """Characters. Longer input is a document, not a question."""
 _FOLLOWUP_PASSAGES = 3
 """Passages looked at for each reading of a follow-up question before one is chosen."""
-_AS_GOOD_AS_BEST = 0.3
+_AS_GOOD_AS_BEST = 0.5
 """A likelier reading of a follow-up is preferred to the best answered one from this share of its confidence on."""
 _SURE = 0.85
 """A sentence likelier than not to answer stands alone; a less likely one is shown beside its alternatives."""
