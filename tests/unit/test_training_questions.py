@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PASSAGES = ROOT / "training/reader/passages.jsonl"
+PASSAGES = [ROOT / "training/reader/passages.jsonl", ROOT / "training/reader/real_passages.jsonl"]
 ALL = sorted((ROOT / "training/reader").glob("*.jsonl"))
 
 
@@ -14,8 +14,9 @@ def rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_each_answer_stands_in_its_passage_as_whole_words() -> None:
-    for row in rows(PASSAGES):
+@pytest.mark.parametrize("path", PASSAGES, ids=lambda path: path.stem)
+def test_each_answer_stands_in_its_passage_as_whole_words(path: Path) -> None:
+    for row in rows(path):
         text = row["text"]
         assert row["title"].strip() == row["title"] != ""
         for question, *span in row["questions"]:
@@ -40,7 +41,7 @@ def test_a_question_is_asked_once_of_a_passage_and_some_have_no_answer(path: Pat
 
 def test_no_gold_question_is_trained_on() -> None:
     gold = {row["question"].lower().strip(" ?") for row in rows(ROOT / "tests/gold/questions.jsonl")}
-    assert len(ALL) == 4
+    assert len(ALL) == 5
     for path in ALL:
         asked = {question.lower().strip(" ?") for row in rows(path) for question, *_ in row["questions"]}
         assert not gold & asked
