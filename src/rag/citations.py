@@ -50,8 +50,8 @@ def place(document: Document, offset: int) -> str | None:
 def with_markers(sentences: Iterable[AnswerSentence]) -> str:
     """The answer as one text: each sentence with its markers before its final punctuation, and its date if it has one.
 
-    An ellipsis stands for what a quote leaves out of its sentence. What an article wrote like a marker of ours stands in parentheses: "[7]" in a quote would name a source that did not
-    say it.
+    An ellipsis stands for what a quote leaves out of its sentence. What an article wrote like a marker of ours stands in
+    parentheses: "[7]" in a quote would name a source that did not say it.
     """
     return " ".join(_marked(sentence) for sentence in sentences)
 
