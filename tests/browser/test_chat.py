@@ -347,7 +347,8 @@ def test_what_is_said_to_a_quick_visitor_stays(context: BrowserContext, address:
     page.route("**/gradio_api/run/predict*", hold_the_arrival)
     page.goto(address)
     page.locator("#rag-box textarea").wait_for()
-    wait_until(lambda: bool(page.evaluate("1")) and len(held) == 1)
+    # Playwright calls the handler only while one of its own calls runs.
+    wait_until(lambda: page.evaluate("1") == 1 and len(held) == 1)
     page.locator("#rag-send").click()
     expect(page.locator(".notice")).to_have_text("Please type a question.")
     with page.expect_response("**/gradio_api/run/predict*"):
