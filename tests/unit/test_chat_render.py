@@ -110,6 +110,11 @@ def test_blank_lines_stay_visible() -> None:
     assert render.prose("a\n \nb\nc") == "a<br><br>b\nc"
 
 
+def test_headings_are_shown_without_their_marks() -> None:
+    assert render.prose("## The crew\n\nThey came in #2.") == "The crew<br><br>They came in #2."
+    assert render.prose("Before.\n\n  ### After") == "Before.<br><br>After"
+
+
 def test_card_escapes_every_field() -> None:
     document = make_document(f"Before. {HOSTILE} After.", title=HOSTILE, publisher=HOSTILE, path=HOSTILE)
     citation = make_citation(document, HOSTILE)

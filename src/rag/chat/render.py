@@ -29,6 +29,7 @@ VERDICTS: Mapping[Verdict, tuple[str, str, str]] = {
     "supported": ("Supported", "Worded anew, and carried by its source", "M2.5 8.5l3.5 3.5 7.5-8"),
     "weak": ("Weak", "Only weakly carried by its source: read the quote", "M8 2.5l6 11H2zM8 7v3M8 11.8v.2"),
 }
+_HEADING_MARK = re.compile(r"(?m)^[ \t]*#{1,6}(?:[ \t]+|$)")
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -104,8 +105,9 @@ def _part(kind: str, text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Escaped text in which blank lines stay visible."""
-    return re.sub(r"\s+", lambda found: "<br><br>" if found.group().count("\n") > 1 else found.group(), escape(text))
+    """Escaped text in which blank lines stay visible, and the marks before headings do not."""
+    unmarked = _HEADING_MARK.sub("", escape(text))
+    return re.sub(r"\s+", lambda found: "<br><br>" if found.group().count("\n") > 1 else found.group(), unmarked)
 
 
 def sentence(item: AnswerSentence, citations: Mapping[int, Citation], language: str, strong: str) -> str:
