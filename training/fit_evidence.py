@@ -170,7 +170,12 @@ def fit_ranking(cases: Sequence[Case], ranking: Ranking) -> tuple[dict[str, Mode
     others = without_each_part(cases)
     sentence = {name: fit_sentences(rest, ranking) for name, rest in others.items()}
     probabilities = [apply(sentence[case.part], case.features[:, columns]) for case in cases]
-    rows = np.array([question_features(c.features, p, ranking) for c, p in zip(cases, probabilities, strict=True)])
+    rows = np.array(
+        [
+            question_features(case.features, p, case.found.answer_texts, ranking)
+            for case, p in zip(cases, probabilities, strict=True)
+        ]
+    )
     right = np.array([case.right[p.argmax()] for case, p in zip(cases, probabilities, strict=True)])
     weights = case_weights(cases)
     part = np.array([case.part for case in cases])

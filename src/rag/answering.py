@@ -15,6 +15,7 @@ from rag.citations import number_citations, with_markers
 from rag.compound import parts, readings
 from rag.disagreement import dated, disagree
 from rag.errors import ModelError, UsageError
+from rag.evidence import same_answer
 from rag.excerpts import excerpt
 from rag.filters import NO_FILTER, Filter, combine, describe, parse
 from rag.followups import candidates
@@ -45,13 +46,13 @@ _FOLLOWUP_PASSAGES = 3
 _AS_GOOD_AS_BEST = 0.5
 """A likelier reading of a follow-up is preferred to the best answered one from this share of its confidence on."""
 _SURE = 0.85
-"""A sentence likelier than not to answer stands alone; a less likely one is shown beside its alternatives."""
+"""An answer that is at least this likely stands alone; a less likely one is shown beside its alternatives."""
 _RIVALS = 0.3
 """A sentence of another date that contradicts a sure one is shown beside it from this share of its probability on."""
 _LOOKED_THROUGH = 9
 """Sentences among which those of an answer are chosen."""
 _WORTH_SHOWING = 0.1
-"""An alternative must be at least this likely, compared with the best one, to answer."""
+"""An alternative must be at least this likely, compared with the best answer, to answer."""
 _FOREIGN = "The sources are quoted, since the check of worded sentences knows English only."
 _OPENS_WITH_PRONOUN = re.compile(
     r"(?:He|She|It|They|His|Her|Its|Their|This|These|That|Those|Both|The former|The latter)\b"
@@ -123,6 +124,8 @@ class Answerer:
             picked = dataclasses.replace(picked, question=asked)  # understood as it was typed
         answered = [part for part in looked if part.evidence and part.confidence >= self._settings.refuse_below]
         refused = not answered
+        # All that is shown must be right for the answer to be right; a refusal is as doubtful as its surest part.
+        sure = min((part.confidence for part in answered), default=picked.confidence)
         unknown = () if refused or len(looked) == 1 else _unanswered(looked, answered, parts(asked))
         sources, dates = list(choose(answered, self._settings)), list[str | None]()
         if len(looked) == 1:
@@ -158,7 +161,7 @@ class Answerer:
                 standalone_question=picked.question,
                 short_answer=answer,
                 refused=refused,
-                confidence=picked.confidence,
+                confidence=sure,
                 text=text,
                 sentences=tuple(sentences),
                 citations=tuple(citation for citation in citations if citation.number in used),
@@ -301,13 +304,15 @@ def choose(looked: Sequence[Picked], settings: Settings) -> tuple[Evidence, ...]
 
 def _for_part(picked: Picked, settings: Settings, room: int, most: int) -> list[Evidence]:
     chosen: list[Evidence] = []
-    for item in picked.evidence[:_LOOKED_THROUGH]:
+    looked_at = picked.evidence[:_LOOKED_THROUGH]
+    sure = _attested(looked_at)
+    for item in looked_at:
         if len(chosen) == most:
             break
-        if chosen and item.score < _WORTH_SHOWING * chosen[0].score:
+        if chosen and item.score < _WORTH_SHOWING * sure:
             break
         rival = chosen and item.score >= _RIVALS * chosen[0].score and disagree(picked.question, chosen[0], item)
-        if chosen and chosen[0].score >= _SURE and not rival:
+        if chosen and sure >= _SURE and not rival:
             continue
         item = _with_context(item, room)
         if not chosen:
@@ -318,6 +323,18 @@ def _for_part(picked: Picked, settings: Settings, room: int, most: int) -> list[
             chosen.append(item)
             room -= length
     return chosen
+
+
+def _attested(evidence: Sequence[Evidence]) -> float:
+    """How likely the first sentence's short answer is, as others of these sentences may give it too.
+
+    They are taken for independent witnesses: it is wrong only if all of them are.
+    """
+    wrong = 1.0
+    for number, item in enumerate(evidence):
+        if number == 0 or same_answer(short_answer(item), short_answer(evidence[0])):
+            wrong *= 1.0 - item.score
+    return 1.0 - wrong
 
 
 def _with_context(item: Evidence, room: int) -> Evidence:

@@ -14,7 +14,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rag.metrics import contains_gold, token_f1
 from rag.wording import FUNCTION_WORDS, MONTHS, NUMBER_WORDS, content_stems, names, numbers, stem, stems, tokens
 
 Features = npt.NDArray[np.float64]
@@ -74,6 +75,8 @@ _KINDS = (
         re.compile(r"\bwhere\b|\b(?:what|which)(?: \w+)? (?:country|countries|city|state|nation|nations|place)\b"),
     ),
 )
+_ALIKE = 0.5
+"""Least token F1 of two spans that are taken for the same answer."""
 _BM25_MOST = 2.2
 """The most a word can add to BM25 is (k1 + 1) times its weight, with SQLite's k1 = 1.2."""
 _YEAR = re.compile(r"\b(?:1\d{3}|20\d{2})s?\b")
@@ -247,32 +250,51 @@ def probability(candidates: Features, ranking: Ranking) -> npt.NDArray[np.float6
     return _logistic(candidates[:, _COLUMNS[ranking]], fitted)
 
 
-def question_features(candidates: Features, probabilities: npt.NDArray[np.float64], ranking: Ranking) -> Features:
-    """What the confidence in the best candidate rests on: its own features, and how far they stand out.
+def question_features(
+    candidates: Features, probabilities: npt.NDArray[np.float64], answers: Sequence[str], ranking: Ranking
+) -> Features:
+    """What the confidence in the best candidate rests on: its own features, how far they stand out, and its rivals.
+
+    Another candidate with the same short answer is no rival but a witness.
 
     Args:
         candidates: at least one row of features.
         probabilities: of ``probability``.
+        answers: the reader's best span in each candidate, or ``""``.
         ranking: as there.
 
     Returns:
-        the log-odds of the two best candidates; the best one's features; the most of each feature over all
-        candidates; and how far that lies above the median.
+        the log-odds of the best candidate, of its best rival and of its best witness; the best one's features; the
+        most of each feature over all candidates; and how far that lies above the median.
     """
-    order = np.argsort(-probabilities, kind="stable")
-    clipped = np.clip(probabilities[order[:2]], 1e-6, 1 - 1e-6)
+    best = int(probabilities.argmax())
+    clipped = np.clip(probabilities, 1e-6, 1 - 1e-6)
     odds = np.log(clipped / (1 - clipped))
-    second = odds[1] if len(odds) > 1 else odds[0] - 5.0
+    others = [row for row in range(len(odds)) if row != best]
+    witnesses = [row for row in others if same_answer(answers[row], answers[best])]
+    rivals = [row for row in others if row not in witnesses]
+    compared = [
+        max((float(odds[row]) for row in rows), default=float(odds[best]) - 5.0) for rows in (rivals, witnesses)
+    ]
     used = candidates[:, _COLUMNS[ranking]]
     most = used.max(0)
-    return np.concatenate([[odds[0], second], used[order[0]], most, most - np.median(used, 0)])
+    return np.concatenate([[odds[best], *compared], used[best], most, most - np.median(used, 0)])
 
 
-def confidence(candidates: Features, probabilities: npt.NDArray[np.float64], ranking: Ranking) -> float:
+def same_answer(one: str, other: str) -> bool:
+    """Whether two short answers are the same, one perhaps said at more length: "19 April 1971" and "April 1971"."""
+    if contains_gold(one, [other]) or contains_gold(other, [one]):
+        return True
+    return token_f1(one, [other]) >= _ALIKE and set(numbers(one)) == set(numbers(other))
+
+
+def confidence(
+    candidates: Features, probabilities: npt.NDArray[np.float64], answers: Sequence[str], ranking: Ranking
+) -> float:
     """Calibrated probability that the best candidate answers the question; 0 without candidates."""
     if not len(candidates):
         return 0.0
-    row = question_features(candidates, probabilities, ranking)
+    row = question_features(candidates, probabilities, answers, ranking)
     return float(_logistic(row[None, :], _fitted()[ranking]["question"])[0])
 
 

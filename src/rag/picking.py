@@ -65,6 +65,15 @@ class Candidates:
     """Shape ``(candidates, len(FEATURES))``."""
     retrieve_seconds: float
 
+    @property
+    def answer_texts(self) -> tuple[str, ...]:
+        """The reader's best span in each candidate; empty where nothing was read."""
+        documents = (self.passages[passage].document for passage, _, _ in self.spans)
+        return tuple(
+            prose(document, *answer).text if answer else ""
+            for document, answer in zip(documents, self.answers, strict=True)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
@@ -119,7 +128,7 @@ class Picker:
             sentences.append(Evidence(document, start, end, score, found.answers[row], context))
         shown = np.zeros(len(scores))
         shown[rows] = scores[rows]  # how far the best one stands out is seen among all that were read
-        sure = evidence.confidence(found.features, shown, ranking)
+        sure = evidence.confidence(found.features, shown, found.answer_texts, ranking)
         missing = self._missing_words(snapshot, question)
         spent = time.perf_counter() - began - found.retrieve_seconds
         return Picked(question, ranked[:keep], tuple(sentences), sure, missing, found.retrieve_seconds, spent)

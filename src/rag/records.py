@@ -185,7 +185,10 @@ class Answer:
     short_answer: str | None
     refused: bool
     confidence: float
-    """Calibrated probability that the best evidence answers the question, also where it was too low to show."""
+    """Calibrated probability that the best evidence answers the question, also where it was too low to show.
+
+    Of a compound question: that of the least sure part that is answered, or of the surest one if none is.
+    """
     text: str
     """The shown sentences with their markers; the refusal's words when refused."""
     sentences: tuple[AnswerSentence, ...]

@@ -254,6 +254,21 @@ def test_a_sure_answer_stands_alone() -> None:
     assert chosen(evidence("Mir flew in 1986.", 0.9), evidence("Salyut 1 came first.", 0.6)) == ["Mir flew in 1986."]
 
 
+def test_an_answer_that_several_sentences_give_needs_no_alternatives() -> None:
+    def answered(quote: str, score: float, answer: str) -> Evidence:
+        found = evidence(quote, score)
+        at = found.start + quote.index(answer)
+        return dataclasses.replace(found, answer=(at, at + len(answer)))
+
+    first, other = answered("Mir flew in 1986.", 0.7, "flew in 1986"), evidence("Salyut 1 came first.", 0.5)
+    assert chosen(first, answered("It flew in 1971.", 0.6, "1971"), other) == [
+        "Mir flew in 1986.",
+        "It flew in 1971.",
+        "Salyut 1 came first.",
+    ]
+    assert chosen(first, answered("It flew in 1971.", 0.6, "flew"), other) == ["Mir flew in 1986."]
+
+
 def test_the_same_answer_is_not_given_twice() -> None:
     best = dataclasses.replace(evidence("It flew in 1971.", 0.4), answer=(TEXT.index("flew"), TEXT.index("flew") + 4))
     assert chosen(best, evidence("Mir flew in 1986.", 0.35)) == ["It flew in 1971."]
@@ -341,7 +356,7 @@ def test_each_part_of_a_question_gets_its_evidence() -> None:
     assert [citation.quote for citation in answer.citations] == [SALYUT, MIR]
     assert (answer.short_answer, answer.refused, answer.model) == (None, False, "quote")
     assert answer.question == answer.standalone_question == BOTH
-    assert answer.confidence == 0.8
+    assert answer.confidence == 0.6
     assert [passage.chunk_id for passage in answer.retrieved] == [1, 2, 4, 3, 5]
     assert answer.seconds["retrieve"] >= 0.5
     assert answer.seconds["evidence"] == 1.0

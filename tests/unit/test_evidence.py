@@ -15,6 +15,8 @@ from rag.evidence import (
     kind_found,
     kind_of,
     probability,
+    question_features,
+    same_answer,
 )
 
 SENTENCE = "Salyut 1 was launched from Baikonur on 19 April 1971."
@@ -106,3 +108,33 @@ def test_better_evidence_is_likelier() -> None:
 def test_a_question_without_content_is_no_error() -> None:
     assert np.isfinite(list(row("What is it?").values())).all()
     assert np.isfinite(list(row("", sentence="", passage="").values())).all()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("19 April 1971", "April 1971", True),
+        ("the Soviet Union", "Soviet Union", True),
+        ("by Georgi Grechko and Yuri Romanenko", "Yuri Romanenko and Georgi Grechko", True),
+        ("19 April 1971", "20 April 1971", False),
+        ("three crews", "Salyut 7", False),
+        ("", "", False),
+        ("", "1971", False),
+    ],
+)
+def test_whether_two_short_answers_are_the_same(one: str, other: str, same: bool) -> None:
+    assert same_answer(one, other) is same_answer(other, one) is same
+
+
+def test_another_sentence_with_the_same_answer_is_a_witness_and_no_rival() -> None:
+    candidates = np.array([list(row("When was Salyut 1 launched?").values())] * 3)
+    chances = np.array([0.2, 0.7, 0.5])
+
+    def compared(*answers: str) -> list[float]:
+        odds = question_features(candidates, chances, answers, "reader")[:3]
+        return [round(float(1 / (1 + math.exp(-value))), 2) for value in odds]
+
+    least = round(1 / (1 + math.exp(5 - math.log(0.7 / 0.3))), 2)
+    assert compared("1986", "April 1971", "19 April 1971") == [0.7, 0.2, 0.5]
+    assert compared("1971", "1986", "2001") == [0.7, 0.5, least], "without a witness"
+    assert compared("1971", "1971", "in 1971") == [0.7, least, 0.5], "without a rival"
