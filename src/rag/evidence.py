@@ -77,6 +77,8 @@ _KINDS = (
 )
 _ALIKE = 0.5
 """Least token F1 of two spans that are taken for the same answer."""
+_LEAST_SHARE = 0.001
+"""From which on another candidate's share counts; there are few of them, so that comparing each two takes no time."""
 _BM25_MOST = 2.2
 """The most a word can add to BM25 is (k1 + 1) times its weight, with SQLite's k1 = 1.2."""
 _YEAR = re.compile(r"\b(?:1\d{3}|20\d{2})s?\b")
@@ -217,10 +219,32 @@ def features(
             math.tanh(reading.behind_best / 6),
             reading.mass / (1.0 + math.exp(-max(-30.0, reading.margin))),
             reading.share,
-            math.log(reading.share + 1e-6) / 10,
+            _scaled_log(reading.share),
         ],
         np.float64,
     )
+
+
+def with_witnesses(candidates: Features, answers: Sequence[str]) -> Features:
+    """The candidates with the share of their short answer for their own: who say the same do not compete.
+
+    Args:
+        candidates: rows of features.
+        answers: the reader's best span in each candidate, or ``""``.
+    """
+    result = candidates.copy()
+    shares = candidates[:, FEATURES.index("answer_share")]
+    likely = [row for row in range(len(shares)) if shares[row] >= _LEAST_SHARE]
+    for row in likely:
+        witnesses = [other for other in likely if other == row or same_answer(answers[row], answers[other])]
+        share = min(1.0, float(shares[witnesses].sum()))
+        result[row, FEATURES.index("answer_share")] = share
+        result[row, FEATURES.index("answer_share_log")] = _scaled_log(share)
+    return result
+
+
+def _scaled_log(share: float) -> float:
+    return math.log(share + 1e-6) / 10
 
 
 def kind_found(question: QuestionWords, sentence: str) -> bool | None:

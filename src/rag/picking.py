@@ -252,7 +252,10 @@ def _candidates(
             context_starts.append(previous.start if previous and follows else None)
         before[sentence.chunk] = sentence
     features = np.array(rows) if rows else np.zeros((0, len(evidence.FEATURES)))
-    return Candidates(tuple(retrieved), tuple(spans), tuple(answers), tuple(context_starts), features, retrieve_seconds)
+    candidates = Candidates(
+        tuple(retrieved), tuple(spans), tuple(answers), tuple(context_starts), features, retrieve_seconds
+    )
+    return dataclasses.replace(candidates, features=evidence.with_witnesses(features, candidates.answer_texts))
 
 
 def _adjoin(document: Document, end: int, start: int) -> bool:

@@ -17,6 +17,7 @@ from rag.evidence import (
     probability,
     question_features,
     same_answer,
+    with_witnesses,
 )
 
 SENTENCE = "Salyut 1 was launched from Baikonur on 19 April 1971."
@@ -138,3 +139,16 @@ def test_another_sentence_with_the_same_answer_is_a_witness_and_no_rival() -> No
     assert compared("1986", "April 1971", "19 April 1971") == [0.7, 0.2, 0.5]
     assert compared("1971", "1986", "2001") == [0.7, 0.5, least], "without a witness"
     assert compared("1971", "1971", "in 1971") == [0.7, least, 0.5], "without a rival"
+
+
+def test_sentences_with_the_same_answer_share_its_probability() -> None:
+    shares = (0.5, 0.3, 0.15, 0.0001)
+    candidates = np.array([list((row("?") | {"answer_share": share}).values()) for share in shares])
+    seen = with_witnesses(candidates, ("19 April 1971", "1986", "April 1971", "1986"))
+    column, log = FEATURES.index("answer_share"), FEATURES.index("answer_share_log")
+    assert seen[:, column] == pytest.approx([0.65, 0.3, 0.65, 0.0001])
+    assert seen[:2, log] == pytest.approx(np.log(seen[:2, column] + 1e-6) / 10)
+    assert candidates[:, column] == pytest.approx(shares), "given ones stay as they are"
+    others = [number for number in range(len(FEATURES)) if number not in (column, log)]
+    assert (seen[:, others] == candidates[:, others]).all()
+    assert with_witnesses(candidates[:0], ()).shape == (0, len(FEATURES))
