@@ -99,7 +99,7 @@ READER = OwnModel(
     name="reader",
     folder="reader",
     file="reader.onnx",
-    sha256="0bdb3093f68510bccbb6d1306c4a0e843e29e000f710b108e6f9610782c1de2e",
+    sha256="69760fa1495586e42030dde199d1a707ec1b99fa74d785886650921d4ddd4744",
 )
 ADAPTER = OwnModel(
     name="adapter of SmolLM2-135M-Instruct",

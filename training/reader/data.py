@@ -60,8 +60,13 @@ class Question:
 
 def is_development(article: str) -> bool:
     """Whole articles go to the development split, chosen by a hash of their names."""
-    value = int.from_bytes(hashlib.sha256(article.encode()).digest()[:8])
-    return value / 2**64 < DEVELOPMENT_SHARE
+    return in_share(article, DEVELOPMENT_SHARE)
+
+
+def in_share(name: str, share: float) -> bool:
+    """Whether the hash of a name is among the lowest: true of about that share of all names, and always of the same."""
+    value = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
+    return value / 2**64 < share
 
 
 Articles = dict[str, list[dict]]
@@ -291,11 +296,8 @@ def close_epoch(
     for question in close:
         asked = mistyped(question.question, rng)
         yield tuple(Example(asked, example.passage, example.spans) for example in question.answering or (question.own,))
-    yield from competing_epoch([question for question in others if _in_eighth(question)], sentence_questions, rng)
-
-
-def _in_eighth(question: Question) -> bool:
-    return hashlib.sha256(question.question.encode()).digest()[0] < 32
+    some = [question for question in others if in_share(question.question, 1 / 8)]
+    yield from competing_epoch(some, sentence_questions, rng)
 
 
 def answering_epoch(questions: list[Question], rng: random.Random) -> Iterator[Group]:

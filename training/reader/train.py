@@ -12,8 +12,8 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from data import (
     answering_epoch,
     close_epoch,
     competing_epoch,
+    in_share,
     is_development,
     read_articles,
     read_contexts,
@@ -142,6 +143,8 @@ class Stage:
     rate: float
     frozen_layers: int
     """Lowest layers that stay as they are; the word embeddings always do."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Of each set of questions, how much of it competes in each epoch; the stages without have epochs of their own."""
 
 
 STAGES = (
@@ -152,11 +155,38 @@ STAGES = (
     Stage("own", "added", 1, 1e-4, 0),
     Stage("competing", "second-average", 1, 1e-4, 0),
     Stage("close", "competing", 1, 1e-4, 0),
+    Stage("again", "third-average", 1, 8e-5, 0, {"close": 1 / 2, "given": 1 / 8, "added": 1 / 8, "own": 1 / 8}),
+    Stage(
+        "real",
+        "again",
+        1,
+        1e-4,
+        0,
+        {"real": 0.85, "given": 1 / 32, "added": 1 / 32, "own": 1 / 32, "close": 1 / 32},
+    ),
+    Stage(
+        "mixed",
+        "fourth-average",
+        1,
+        8e-5,
+        0,
+        {"given": 1 / 3, "added": 1 / 3, "own": 0.6, "close": 1 / 6, "real": 1 / 6},
+    ),
+    Stage(
+        "everyday",
+        "mixed",
+        1,
+        8e-5,
+        0,
+        {"everyday": 1, "given": 1 / 5, "added": 1 / 12, "own": 1 / 8, "close": 1 / 16, "real": 1 / 16},
+    ),
 )
 AVERAGES = {
     "first-average": ("answering", {"reading": 0.25, "further-reading": 0.25, "answering": 0.5}),
     "second-average": ("own", {"first-average": 0.2, "own": 0.8}),
-    "shipped": ("close", {"competing": 0.4, "close": 0.6}),
+    "third-average": ("close", {"competing": 0.4, "close": 0.6}),
+    "fourth-average": ("real", {"third-average": 0.4, "again": 0.24, "real": 0.36}),
+    "shipped": ("everyday", {"third-average": 0.4, "everyday": 0.6}),
 }
 """Name → the stage after which it is made, and shares of weights: averages of runs from a common start beat each of
 them (model soups, Wortsman et al. 2022)."""
@@ -208,7 +238,12 @@ def main() -> None:
     }
     close += [question for question in others if not is_development(question.article)]
     own = [question for question in own if not is_development(question.article)]
-    sizes = {"given": len(given), "added": len(training) - len(given), "own": len(own), "close": len(close)}
+    sets = {"given": given, "added": [question for question in training if question.added], "own": own, "close": close}
+    for name in ("real", "everyday"):
+        asked = read_questions(read_passages(here / f"{name}_passages.jsonl"), embedder, options.out / name)
+        held_out[f"{name} passages"] = [question for question in asked if is_development(question.article)]
+        sets[name] = [question for question in asked if not is_development(question.article)]
+    sizes = {name: len(value) for name, value in sets.items()}
     log(arguments=vars(options), **sizes, held_out={name: len(value) for name, value in held_out.items()})
 
     def plan(stage: Stage, number: int) -> list[list[list[Prepared]]]:
@@ -224,8 +259,16 @@ def main() -> None:
                 groups = competing_epoch(training + rng.sample(own, len(own) // 4), sentence_questions, rng)
             case "close":
                 groups = close_epoch(close, training + own, sentence_questions, rng)
-            case _:
+            case "own":
                 groups = added_epoch(own + rng.sample(training, len(training) // 3), sentence_questions, rng)
+            case _:
+                taken = [
+                    question
+                    for name, share in stage.shares.items()
+                    for question in sets[name]
+                    if in_share(f"{stage.name} {number} {question.question}", share)
+                ]
+                groups = competing_epoch(taken, sentence_questions, rng)
         return batches([prepare(tokenizer, group) for group in groups], options.batch_tokens, rng)
 
     def weights(name: str) -> Path:
