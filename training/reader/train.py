@@ -178,7 +178,7 @@ STAGES = (
         1,
         8e-5,
         0,
-        {"everyday": 1, "given": 1 / 5, "added": 1 / 12, "own": 1 / 8, "close": 1 / 16, "real": 1 / 16},
+        {"everyday": 0.85, "given": 1 / 8, "added": 1 / 20, "own": 1 / 12, "close": 1 / 25, "real": 1 / 25},
     ),
 )
 AVERAGES = {
