@@ -305,7 +305,7 @@ def choose(looked: Sequence[Picked], settings: Settings) -> tuple[Evidence, ...]
 def _for_part(picked: Picked, settings: Settings, room: int, most: int) -> list[Evidence]:
     chosen: list[Evidence] = []
     looked_at = picked.evidence[:_LOOKED_THROUGH]
-    sure = _attested(looked_at)
+    sure = _attested(looked_at) if looked_at else 0.0
     for item in looked_at:
         if len(chosen) == most:
             break
@@ -326,13 +326,14 @@ def _for_part(picked: Picked, settings: Settings, room: int, most: int) -> list[
 
 
 def _attested(evidence: Sequence[Evidence]) -> float:
-    """How likely the first sentence's short answer is, as others of these sentences may give it too.
+    """How likely the first sentence's short answer is, as other articles may give it too.
 
     They are taken for independent witnesses: it is wrong only if all of them are.
     """
-    wrong = 1.0
-    for number, item in enumerate(evidence):
-        if number == 0 or same_answer(short_answer(item), short_answer(evidence[0])):
+    first, *others = evidence
+    wrong = 1.0 - first.score
+    for item in others:
+        if item.document.id != first.document.id and same_answer(short_answer(item), short_answer(first)):
             wrong *= 1.0 - item.score
     return 1.0 - wrong
 

@@ -225,21 +225,29 @@ def features(
     )
 
 
-def with_witnesses(candidates: Features, answers: Sequence[str]) -> Features:
-    """The candidates with the share of their short answer for their own: who say the same do not compete.
+def with_witnesses(candidates: Features, answers: Sequence[str], documents: Sequence[str]) -> Features:
+    """The candidates with the share of other articles that give the same short answer added to their own.
+
+    Articles that say the same do not compete; one that repeats itself is no witness of itself.
 
     Args:
         candidates: rows of features.
         answers: the reader's best span in each candidate, or ``""``.
+        documents: the article of each candidate.
     """
     result = candidates.copy()
     shares = candidates[:, FEATURES.index("answer_share")]
     likely = [row for row in range(len(shares)) if shares[row] >= _LEAST_SHARE]
     for row in likely:
-        witnesses = [other for other in likely if other == row or same_answer(answers[row], answers[other])]
-        share = min(1.0, float(shares[witnesses].sum()))
-        result[row, FEATURES.index("answer_share")] = share
-        result[row, FEATURES.index("answer_share_log")] = _scaled_log(share)
+        witnesses = [
+            other
+            for other in likely
+            if documents[other] != documents[row] and same_answer(answers[row], answers[other])
+        ]
+        if witnesses:
+            share = min(1.0, float(shares[[row, *witnesses]].sum()))
+            result[row, FEATURES.index("answer_share")] = share
+            result[row, FEATURES.index("answer_share_log")] = _scaled_log(share)
     return result
 
 

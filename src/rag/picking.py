@@ -255,7 +255,9 @@ def _candidates(
     candidates = Candidates(
         tuple(retrieved), tuple(spans), tuple(answers), tuple(context_starts), features, retrieve_seconds
     )
-    return dataclasses.replace(candidates, features=evidence.with_witnesses(features, candidates.answer_texts))
+    documents = [retrieved[position].document.id for position, _, _ in spans]
+    seen_together = evidence.with_witnesses(features, candidates.answer_texts, documents)
+    return dataclasses.replace(candidates, features=seen_together)
 
 
 def _adjoin(document: Document, end: int, start: int) -> bool:

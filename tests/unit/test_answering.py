@@ -254,19 +254,18 @@ def test_a_sure_answer_stands_alone() -> None:
     assert chosen(evidence("Mir flew in 1986.", 0.9), evidence("Salyut 1 came first.", 0.6)) == ["Mir flew in 1986."]
 
 
-def test_an_answer_that_several_sentences_give_needs_no_alternatives() -> None:
-    def answered(quote: str, score: float, answer: str) -> Evidence:
-        found = evidence(quote, score)
+def test_an_answer_that_several_articles_give_needs_no_alternatives() -> None:
+    def answered(quote: str, score: float, answer: str, document: Document = DOCUMENT) -> Evidence:
+        found = dataclasses.replace(evidence(quote, score), document=document)
         at = found.start + quote.index(answer)
         return dataclasses.replace(found, answer=(at, at + len(answer)))
 
+    another = dataclasses.replace(DOCUMENT, id="e", path="e.md")
     first, other = answered("Mir flew in 1986.", 0.7, "flew in 1986"), evidence("Salyut 1 came first.", 0.5)
-    assert chosen(first, answered("It flew in 1971.", 0.6, "1971"), other) == [
-        "Mir flew in 1986.",
-        "It flew in 1971.",
-        "Salyut 1 came first.",
-    ]
-    assert chosen(first, answered("It flew in 1971.", 0.6, "flew"), other) == ["Mir flew in 1986."]
+    assert chosen(first, answered("It flew in 1971.", 0.6, "flew", another), other) == ["Mir flew in 1986."]
+    differing = ["Mir flew in 1986.", "It flew in 1971.", "Salyut 1 came first."]
+    assert chosen(first, answered("It flew in 1971.", 0.6, "flew"), other) == differing, "the same article again"
+    assert chosen(first, answered("It flew in 1971.", 0.6, "1971", another), other) == differing
 
 
 def test_the_same_answer_is_not_given_twice() -> None:

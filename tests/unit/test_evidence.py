@@ -141,14 +141,17 @@ def test_another_sentence_with_the_same_answer_is_a_witness_and_no_rival() -> No
     assert compared("1971", "1971", "in 1971") == [0.7, least, 0.5], "without a rival"
 
 
-def test_sentences_with_the_same_answer_share_its_probability() -> None:
-    shares = (0.5, 0.3, 0.15, 0.0001)
+def test_articles_that_give_the_same_answer_add_up() -> None:
+    shares = (0.5, 0.3, 0.15, 0.0001, 0.04)
+    answers = ("19 April 1971", "1986", "April 1971", "1986", "1971")
     candidates = np.array([list((row("?") | {"answer_share": share}).values()) for share in shares])
-    seen = with_witnesses(candidates, ("19 April 1971", "1986", "April 1971", "1986"))
+    seen = with_witnesses(candidates, answers, "abbba")
     column, log = FEATURES.index("answer_share"), FEATURES.index("answer_share_log")
-    assert seen[:, column] == pytest.approx([0.65, 0.3, 0.65, 0.0001])
-    assert seen[:2, log] == pytest.approx(np.log(seen[:2, column] + 1e-6) / 10)
+    assert seen[:, column] == pytest.approx([0.65, 0.3, 0.69, 0.0001, 0.19]), "no article adds to itself"
+    changed = [0, 2, 4]
+    assert seen[changed, log] == pytest.approx(np.log(seen[changed, column] + 1e-6) / 10)
     assert candidates[:, column] == pytest.approx(shares), "given ones stay as they are"
     others = [number for number in range(len(FEATURES)) if number not in (column, log)]
     assert (seen[:, others] == candidates[:, others]).all()
-    assert with_witnesses(candidates[:0], ()).shape == (0, len(FEATURES))
+    assert (with_witnesses(candidates, answers, "aaaaa") == candidates).all()
+    assert with_witnesses(candidates[:0], (), ()).shape == (0, len(FEATURES))
