@@ -77,7 +77,7 @@ class Settings:
     """Best ones of these, whose sentences can be shown."""
     sources: int = 3
     """Most evidence sentences of an answer."""
-    refuse_below: float = 0.2
+    refuse_below: float = 0.18
     """Evidence below this estimated probability is refused."""
     answer_words: int = 60
     """Answers stop growing at about this length."""

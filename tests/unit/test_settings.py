@@ -82,7 +82,7 @@ WRONG = [
     ("passages = 3.5", "passages = 3.5 has the wrong type", "like 10"),
     ("passages = true", "passages = True has the wrong type", "like 10"),
     ("corpus = 3", "corpus = 3 has the wrong type", "like 'corpus'"),
-    ("refuse_below = '0.5'", "refuse_below = '0.5' has the wrong type", "like 0.2"),
+    ("refuse_below = '0.5'", "refuse_below = '0.5' has the wrong type", "like 0.18"),
     ("host = ['a']", "host = ['a'] has the wrong type", "127.0.0.1"),
     ('mode = "chat"', "mode = 'chat' is not a choice", "'quote' or 'write'"),
     ("mode = []", "mode = [] is not a choice", "'quote' or 'write'"),

@@ -104,7 +104,7 @@ def build_chat(engine: Engine, settings: Settings, kept: History, answers: Answe
                         writers = list(engine.writers())
                         writer = gr.Dropdown(writers, value=writers[0] if writers else None, label="Model that writes")
                         sources = gr.Slider(1, 6, settings.sources, step=1, label="Most quotes")
-                        threshold = gr.Slider(0, 0.9, settings.refuse_below, step=0.05, label="Refuse below")
+                        threshold = gr.Slider(0, 0.9, settings.refuse_below, step=0.01, label="Refuse below")
                         publishers = gr.Dropdown([], multiselect=True, label="Only articles of")
                         since = gr.Textbox(label="From", placeholder="2021 or 2021-06-18", max_lines=1)
                         until = gr.Textbox(label="Until", placeholder="2025 or 2025-09", max_lines=1)
